@@ -1,0 +1,1 @@
+"""Scenarios that measure, each beside a baseline in the same run."""

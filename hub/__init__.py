@@ -1,0 +1,1 @@
+"""The domain: channels, agents, sessions, access, and the ports that links and stores fill."""

@@ -1,0 +1,1 @@
+"""What travels inside a link: envelope, session stream, channel secrets. Pure."""

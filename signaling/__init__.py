@@ -1,0 +1,1 @@
+"""The HTTP API that ties agents to channels."""

@@ -1,0 +1,1 @@
+"""Simulated networks: a link model and a world in virtual time. Pure."""

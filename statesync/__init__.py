@@ -1,0 +1,1 @@
+"""Worlds in step: clock, inputs, prediction, interpolation. Pure."""

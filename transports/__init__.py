@@ -1,0 +1,1 @@
+"""How bytes move: each module hands out links of one transport."""
