@@ -1,0 +1,57 @@
+# Everything a person or CI does with this repository. `make serve` and `make test` set up what they need by themselves.
+.DEFAULT_GOAL := help
+.PHONY: help serve test setup lint fmt types arch check docs lock bench clean
+SHELL := /bin/sh
+
+VENV ?= .venv
+ARGS ?=
+BIN := $(VENV)/bin
+SERVE_READY := $(VENV)/.installed-serve
+DEV_READY := $(VENV)/.installed-dev
+export PYTHON
+
+help: ## Show this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+serve: $(SERVE_READY) ## Set up what the server needs and serve; ARGS="--port 8000" passes options on.
+	@exec $(BIN)/netplay serve $(ARGS)
+
+test: $(DEV_READY) check ## Set up everything and run every check and test; ARGS="-k name" passes options to pytest.
+	$(BIN)/python -m pytest $(ARGS)
+
+setup: $(DEV_READY) ## Set up the development environment only.
+
+check: lint types arch ## Lint, types and import rules, without the tests.
+
+lint: $(DEV_READY) ## Style: ruff.
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+fmt: $(DEV_READY) ## Mend what ruff can mend.
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(DEV_READY) ## Types: mypy --strict.
+	$(BIN)/mypy
+
+arch: $(DEV_READY) ## Which package may import which: import-linter.
+	$(BIN)/lint-imports
+
+docs: $(DEV_READY) ## Write the documents that are made from code.
+	$(BIN)/python scripts/write_configuration_doc.py
+
+lock: $(DEV_READY) ## Pin the requirements anew; UPGRADE=1 takes newer versions.
+	scripts/lock.sh $(BIN)/uv $(if $(UPGRADE),--upgrade)
+
+bench: $(DEV_READY) ## Measure every scenario against its bars.
+	$(BIN)/netplay bench check $(ARGS)
+
+clean: ## Remove the environment, caches and builds.
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov
+	find . -name __pycache__ -type d -not -path './node_modules/*' -prune -exec rm -rf {} +
+
+$(SERVE_READY): pyproject.toml requirements/serve.txt scripts/environment.sh
+	@scripts/environment.sh $(VENV) serve
+
+$(DEV_READY): pyproject.toml requirements/dev.txt scripts/environment.sh
+	@scripts/environment.sh $(VENV) dev
