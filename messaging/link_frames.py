@@ -10,13 +10,13 @@ Varints are those of RFC 9000 section 16 in their shortest form. Frames fill the
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from netcore.codes import CloseCode
 from netcore.delivery import Delivery
 from netcore.errors import ProtocolError
+from netcore.varint import decode_varint, encode_varint
 
 MAX_LANE: Final = 63
 MAX_KEY: Final = (1 << 30) - 1
@@ -27,8 +27,6 @@ MAX_OVERHEAD_BYTES: Final = 9
 """What head, key and length add to a message's own bytes at most."""
 
 _SEQUENCED: Final = int(Delivery.SEQUENCED)
-_U16: Final = struct.Struct(">H")
-_U32: Final = struct.Struct(">I")
 _KINDS: Final = (Delivery.UNRELIABLE, Delivery.SEQUENCED, Delivery.RELIABLE, Delivery.ORDERED)
 
 
@@ -46,23 +44,24 @@ def encode_frame(lane: int, kind: Delivery, key: int, data: bytes) -> bytes:
     """One frame. `key` is written for sequenced messages only; `ValueError` for a number out of range."""
     if not 0 <= lane <= MAX_LANE:
         raise ValueError(f"lane {lane} is not in 0..{MAX_LANE}")
-    head = bytes((kind << 6 | lane,))
-    if kind == _SEQUENCED:
-        head += _encode_varint(key)
-    return head + _encode_varint(len(data)) + data
+    if kind != _SEQUENCED:
+        return bytes((kind << 6 | lane,)) + encode_varint(len(data)) + data
+    if not 0 <= key <= MAX_KEY:
+        raise ValueError(f"key {key} is not in 0..{MAX_KEY}")
+    return bytes((kind << 6 | lane,)) + encode_varint(key) + encode_varint(len(data)) + data
 
 
 def iterate_frames(data: bytes, *, max_data_bytes: int = MAX_FRAME_DATA_BYTES) -> Iterator[LinkFrame]:
     """The frames of one byte string, decoded one by one as they are asked for.
 
     Raises `ProtocolError` with `FRAME_ENCODING` for bytes that are no frame (cut short, a varint longer than
-    it needs to be) and with `LIMIT_EXCEEDED` for a message above `max_data_bytes`. Frames before the bad one
-    have been yielded by then; the caller closes the link. An empty byte string is an error too: nobody has
-    to send one.
+    it needs to be) and with `LIMIT_EXCEEDED` for a message above `max_data_bytes` or a key above `MAX_KEY`.
+    Frames before the bad one have been yielded by then; the caller closes the link. An empty byte string is
+    an error too: nobody has to send one.
     """
     end = len(data)
     if not end:
-        raise ProtocolError(CloseCode.FRAME_ENCODING, "a link message without a frame")
+        raise ProtocolError(CloseCode.FRAME_ENCODING, "link_frame_missing")
     position = 0
     while position < end:
         head = data[position]
@@ -70,51 +69,14 @@ def iterate_frames(data: bytes, *, max_data_bytes: int = MAX_FRAME_DATA_BYTES) -
         key = 0
         position += 1
         if kind == _SEQUENCED:
-            key, position = _decode_varint(data, position)
-        length, position = _decode_varint(data, position)
+            key, position = decode_varint(data, position)
+            if key > MAX_KEY:
+                raise ProtocolError(CloseCode.LIMIT_EXCEEDED, "link_frame_key")
+        length, position = decode_varint(data, position)
         if length > max_data_bytes:
-            raise ProtocolError(
-                CloseCode.LIMIT_EXCEEDED, f"a message of {length} bytes where {max_data_bytes} are allowed"
-            )
+            raise ProtocolError(CloseCode.LIMIT_EXCEEDED, "link_frame_size")
         stop = position + length
         if stop > end:
-            raise ProtocolError(
-                CloseCode.FRAME_ENCODING, f"a frame promises {length} bytes and {end - position} are left"
-            )
+            raise ProtocolError(CloseCode.FRAME_ENCODING, "link_frame_truncated")
         yield LinkFrame(head & MAX_LANE, _KINDS[kind], key, data[position:stop])
         position = stop
-
-
-# Lengths and keys stay below 2**30, so the eight-byte varint never has to appear here: it is refused.
-
-
-def _encode_varint(value: int) -> bytes:
-    if 0 <= value < 0x40:
-        return bytes((value,))
-    if 0 <= value < 0x4000:
-        return _U16.pack(value | 0x4000)
-    if 0 <= value <= MAX_KEY:
-        return _U32.pack(value | 0x80000000)
-    raise ValueError(f"{value} is not in 0..{MAX_KEY}")
-
-
-def _decode_varint(data: bytes, position: int) -> tuple[int, int]:
-    """(value, position after it)."""
-    try:
-        first = data[position]
-        size = first >> 6
-        if size == 0:
-            return first, position + 1
-        if size == 1:
-            value = _U16.unpack_from(data, position)[0] & 0x3FFF
-            shortest, after = 0x40, position + 2
-        elif size == 2:
-            value = _U32.unpack_from(data, position)[0] & 0x3FFFFFFF
-            shortest, after = 0x4000, position + 4
-        else:
-            raise ProtocolError(CloseCode.LIMIT_EXCEEDED, "a key or length of 2**30 or above")
-    except (IndexError, struct.error):
-        raise ProtocolError(CloseCode.FRAME_ENCODING, "a frame ends within its head") from None
-    if value < shortest:
-        raise ProtocolError(CloseCode.FRAME_ENCODING, "a varint is longer than its value needs")
-    return value, after

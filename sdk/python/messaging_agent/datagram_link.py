@@ -1,0 +1,116 @@
+"""A link over the project's own UDP protocol, without a socket: an adapter between connection and session.
+
+Used by the asyncio layer under a real socket and by virtual worlds under a simulated one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from netcore.connection import Connection
+from netcore.delivery import Delivery
+from netcore.errors import QueueFull
+
+from messaging_agent.errors import OutboxFull
+
+
+class LinkHandler(Protocol):
+    """Who a link tells of messages and of its end. Calls are direct and never block."""
+
+    def link_message(self, lane: int, kind: Delivery, key: int, data: bytes) -> None:
+        """One whole message arrived."""
+
+    def link_closed(self, code: int, reason: str, remote: bool) -> None:
+        """The link ended; called once, last."""
+
+
+class Link(Protocol):
+    """What a session needs of a link, whatever the transport."""
+
+    transport: str
+
+    def send(self, lane: int, kind: Delivery, data: bytes, key: int = 0) -> None:
+        """Queue one message; raises `OutboxFull` for a reliable kind at the cap."""
+
+    def flush(self) -> None:
+        """Let what is queued go out when the present wake-up ends."""
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Send what is queued, tell the remote `code`, and end."""
+
+    @property
+    def rtt_s(self) -> float | None:
+        """Smoothed round trip, None before the first sample."""
+
+    def stats(self) -> dict[str, float]:
+        """Plain counters."""
+
+
+class DatagramLink:
+    """One connection attempt over UDP. Give it to a `ClientEndpoint` as its handler.
+
+    `opened(link)` is called once when the server has proved itself: attach the link to a session then
+    (`link.handler = session.attach_link(link)`). `failed(code, reason)` is called instead where the attempt ends
+    without an open connection. A link that was open tells its `handler`.
+    """
+
+    transport = "udp"
+
+    def __init__(
+        self, opened: Callable[[DatagramLink], None], failed: Callable[[int, str], None] | None = None
+    ) -> None:
+        self.handler: LinkHandler | None = None
+        self._opened = opened
+        self._failed = failed
+        self._connection: Connection | None = None
+
+    # ClientHandler of netcore
+
+    def connected(self, connection: Connection) -> None:
+        """The handshake is complete."""
+        self._connection = connection
+        self._opened(self)
+
+    def message_received(self, lane: int, kind: Delivery, key: int, data: bytes) -> None:
+        """A whole message arrived on the connection."""
+        if self.handler is not None:
+            self.handler.link_message(lane, kind, key, data)
+
+    def connection_closed(self, code: int, reason: str, remote: bool) -> None:
+        """The connection ended, or never came about."""
+        if self.handler is not None:
+            self.handler.link_closed(code, reason, remote)
+        elif self._failed is not None:
+            self._failed(code, reason)
+
+    # Link of the session
+
+    def send(self, lane: int, kind: Delivery, data: bytes, key: int = 0) -> None:
+        """Queue one message; `OutboxFull` for a reliable kind whose queue is at its cap."""
+        connection = self._connection
+        if connection is None or connection.is_closed:
+            return
+        try:
+            connection.send(lane, kind, data, key)
+        except QueueFull as error:
+            raise OutboxFull(f"The link's queue is full: {error}") from None
+
+    def flush(self) -> None:
+        """Let queued messages go out when the present wake-up ends."""
+        if self._connection is not None:
+            self._connection.flush()
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Send what is queued, tell the server, and end."""
+        if self._connection is not None:
+            self._connection.close(code, reason)
+
+    @property
+    def rtt_s(self) -> float | None:
+        """The connection's smoothed round trip."""
+        return None if self._connection is None else self._connection.rtt_s
+
+    def stats(self) -> dict[str, float]:
+        """The connection's counters."""
+        return {} if self._connection is None else self._connection.stats.snapshot()
