@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import Any
 
 Address = tuple[Any, ...]
-"""(host, port) for IPv4, (host, port, flow, scope) for IPv6, as sockets give it. The host is numeric; simulated
-networks may use any text."""
+"""(host, port) for IPv4, (host, port, flow, scope) for IPv6, as sockets give it. The host is numeric;
+simulated networks may use any text."""
 
 _IPV4_MAPPED = b"\0" * 10 + b"\xff\xff"
 

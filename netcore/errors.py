@@ -12,7 +12,7 @@ class ProtocolError(Exception):
     """
 
     def __init__(self, code: CloseCode, text: str) -> None:
-        """`text` is a short constant such as `hello_length`: it names a counter and never holds network bytes."""
+        """`text` is a short constant such as `hello_length`: a counter's name, never bytes from outside."""
         super().__init__(text)
         self.code = code
         self.text = text
