@@ -1,0 +1,97 @@
+"""Links over the project's own datagram protocol: `netcore.connection` seen as a `hub.ports.Link`.
+
+Pure: the sockets are `netcore.aio`'s. docs/protocol/ncp.md.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from netcore.connection import Connection
+from netcore.server import Refusal
+
+import netcore.errors
+from hub.errors import ChannelError
+from hub.ports import LinkAcceptor, LinkHandler, QueueFull
+from netcore.delivery import Delivery
+
+_log: Final = logging.getLogger("transports.udp")
+
+
+class UdpLink:
+    """A `hub.ports.Link` over one established connection, and that connection's handler."""
+
+    __slots__ = ("_closed", "_connection", "_handler", "message_received", "transport")
+
+    def __init__(self, connection: Connection) -> None:
+        """`attach` has to follow before anything is received."""
+        self.transport = "udp"
+        self._connection = connection
+        self._handler: LinkHandler | None = None
+        self._closed = False
+        self.message_received: Callable[[int, Delivery, int, bytes], None] = self._not_attached
+
+    def attach(self, handler: LinkHandler) -> None:
+        """From now on `handler` gets the messages, straight from the connection: no call in between."""
+        self._handler = handler
+        self.message_received = handler.link_message
+
+    def _not_attached(self, lane: int, kind: Delivery, key: int, data: bytes) -> None:
+        raise RuntimeError("a message arrived before the link was attached")
+
+    @property
+    def rtt_s(self) -> float | None:
+        """Smoothed round trip in seconds, None before the first sample."""
+        return self._connection.rtt_s
+
+    def send(self, lane: int, kind: Delivery, data: bytes, key: int = 0) -> None:
+        """Queue one message (see `hub.ports.Link.send`).
+
+        Raises `hub.ports.QueueFull` for a reliable or ordered message at the cap, `ValueError` for a message
+        that is too large, a lane or key out of range, or a lane that carries another kind.
+        """
+        if self._closed:
+            return
+        try:
+            self._connection.send(lane, kind, data, key)
+        except netcore.errors.QueueFull as error:
+            raise QueueFull(str(error)) from None
+
+    def flush(self) -> None:
+        """Send what is queued when the present wake-up ends."""
+        if not self._closed:
+            self._connection.flush()
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Send what is queued, tell the remote `code`, end. The handler gets `link_closed` once."""
+        if self._closed:
+            return
+        self._closed = True
+        self._connection.close(code, reason)
+
+    def stats(self) -> dict[str, float]:
+        """The connection's counters."""
+        return self._connection.stats.snapshot()
+
+    def connection_closed(self, code: int, reason: str, remote: bool) -> None:
+        """The connection ended. Called once by it, last."""
+        self._closed = True
+        handler, self._handler = self._handler, None
+        if handler is not None:
+            handler.link_closed(code, reason, remote)
+
+
+def accept_links(acceptor: LinkAcceptor) -> Callable[[Connection], UdpLink | Refusal]:
+    """The `accept` argument of `netcore.server.ServerEndpoint`: hands each proved connection on."""
+
+    def accept(connection: Connection) -> UdpLink | Refusal:
+        link = UdpLink(connection)
+        try:
+            link.attach(acceptor.attach(connection.claims, link))
+        except ChannelError as error:
+            return Refusal(error.close_code, error.text)
+        return link
+
+    return accept
