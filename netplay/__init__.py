@@ -1,1 +1,5 @@
 """Composition root: command line, configuration, logs, lifecycle."""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"

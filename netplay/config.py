@@ -65,15 +65,17 @@ class ConfiguredKey(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str = Field(
-        min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_-]+$", description="Public part of the key."
-    )
+    id: str = Field(pattern=r"^[0-9a-f]{12}$", description="Public part of the key: 12 hexadecimal digits.")
     developer: str = Field(
         min_length=1,
         max_length=64,
         description="Who it belongs to; keys of one developer meet in one channel.",
     )
-    hash: str = Field(min_length=1, max_length=512, repr=False, description="Salted hash of the secret part.")
+    hash: str = Field(
+        pattern=r"^sha256:[0-9a-f]{32}:[0-9a-f]{64}$",
+        repr=False,
+        description="Salted hash of the secret part: `sha256:<salt>:<digest>` in hexadecimal.",
+    )
 
 
 class Limits(BaseModel):
@@ -82,32 +84,32 @@ class Limits(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     agents_per_channel: int = Field(
-        default=100, ge=2, le=65_000, description="Agents in one channel, those away included."
+        default=100, ge=2, le=10_000, description="Agents in one channel, those away included."
     )
     channels: int = Field(default=10_000, ge=1, le=1_000_000, description="Channels at the same time.")
     message_bytes: int = Field(
-        default=65_536,
-        ge=256,
-        le=262_144,
-        description="Largest message an agent may send, in bytes of content.",
+        default=65_536, ge=256, le=262_144, description="Largest content of a message that an agent sends."
     )
-    agent_messages_per_s: float = Field(
-        default=1_000,
-        gt=0,
-        le=1_000_000,
-        description="Messages one agent may send each second, averaged; bursts of twice that pass.",
+    messages_per_s: float = Field(
+        default=1_000, gt=0, le=1e6, description="Messages one agent may send each second, averaged."
     )
-    agent_bytes_per_s: float = Field(
-        default=4_194_304,
-        gt=0,
-        le=1e10,
-        description="Bytes one agent may send each second, averaged; bursts of twice that pass.",
+    messages_burst: float = Field(
+        default=500, ge=1, le=1e6, description="Messages one agent may send at once after a pause."
     )
-    creating_connects_per_minute: float = Field(
-        default=60,
+    bytes_per_s: float = Field(
+        default=1_048_576, gt=0, le=1e10, description="Bytes one agent may send each second, averaged."
+    )
+    bytes_burst: float = Field(
+        default=524_288, ge=262_144, le=1e10, description="Bytes one agent may send at once after a pause."
+    )
+    creating_connects_per_s: float = Field(
+        default=0.5,
         gt=0,
         le=1e6,
-        description="Connects that open a new channel, for each pair of key and address.",
+        description="Connects that open a new channel, each second, for each pair of key and address.",
+    )
+    creating_connects_burst: float = Field(
+        default=30, ge=1, le=1e6, description="Such connects at once after a pause."
     )
     trusted_networks: Annotated[
         tuple[IPv4Network | IPv6Network, ...] | None, NoDecode, BeforeValidator(_listed)
@@ -286,7 +288,7 @@ def _plain(value: object) -> str:
         return ", ".join(_plain(item) for item in value) or "(none)"
     if isinstance(value, ConfiguredKey):
         return f"{value.id} of {value.developer}"
-    return "(default)" if value is None else str(value)
+    return "(not set)" if value is None else str(value)
 
 
 def _read_environment() -> Mapping[str, Any]:

@@ -1,0 +1,228 @@
+"""The command line. Each command loads its implementation when it runs: `--help` and `version` stay quick."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from netplay import __version__
+from netplay.refusal import ConfigError
+
+USAGE_EXIT = 2
+"""Exit code for a command or configuration that cannot be used as given."""
+
+app = typer.Typer(
+    name="netplay",
+    help="Real-time multiplayer networking server.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+bench_app = typer.Typer(help="Measure, compare, and hold against bars.", no_args_is_help=True)
+key_app = typer.Typer(help="The development key; new keys for production.", invoke_without_command=True)
+config_app = typer.Typer(help="Explain and check the configuration.", no_args_is_help=True)
+app.add_typer(bench_app, name="bench")
+app.add_typer(key_app, name="key")
+app.add_typer(config_app, name="config")
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", "-c", help="TOML file; else ./netplay.toml if there.")
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Any other key, such as limits.message_bytes=1000."),
+]
+StateDir = Annotated[str | None, typer.Option("--state-dir", help="Directory of what survives a restart.")]
+Mode = Annotated[str | None, typer.Option("--mode", help="development or production.")]
+
+
+@app.command()
+def serve(
+    config: ConfigFile = None,
+    mode: Mode = None,
+    host: Annotated[str | None, typer.Option(help="Address to bind.")] = None,
+    port: Annotated[str | None, typer.Option(help="Port for TCP and UDP; 0: any free one.")] = None,
+    state_dir: StateDir = None,
+    log_format: Annotated[str | None, typer.Option(help="auto, human or json.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    advertise_udp_port: Annotated[str | None, typer.Option(help="UDP port that clients are told.")] = None,
+    retry: Annotated[str | None, typer.Option(help="auto or always.")] = None,
+    relay_tick_ms: Annotated[str | None, typer.Option(help="Wait for company in larger channels.")] = None,
+    replays_dir: Annotated[str | None, typer.Option(help="Record finished matches here.")] = None,
+    set_: Assignments = None,
+) -> None:
+    """Serve channels over UDP, WebSocket and HTTP until a signal says stop."""
+    given = {
+        name: value
+        for name, value in locals().items()
+        if name not in ("config", "set_") and value is not None
+    }
+    loaded = _loaded(config, given, set_)
+    from netplay.serve import serve as run_server
+
+    raise typer.Exit(run_server(loaded))
+
+
+@app.command()
+def demo(
+    game: Annotated[str, typer.Argument(help="air-hockey")],
+    loss: Annotated[float, typer.Option(min=0, max=0.9, help="Share of datagrams lost, each way.")] = 0.0,
+    delay: Annotated[float, typer.Option(min=0, max=5000, help="Delay each way, ms.")] = 0.0,
+    jitter: Annotated[float, typer.Option(min=0, max=5000, help="Jitter of the delay, ms.")] = 0.0,
+    goals: Annotated[int, typer.Option(min=1, max=10, help="Goals that win the match.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the game, the bots and the link.")] = 1,
+    virtual: Annotated[
+        bool, typer.Option("--virtual", help="Play on a virtual clock, twice, and compare.")
+    ] = False,
+    time_limit: Annotated[float, typer.Option(min=1, help="Longest match, seconds.")] = 120.0,
+    record: Annotated[Path | None, typer.Option(help="Record the match to this file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Start a server and two bots that play over an impaired link; exit 0 only if the match ended by its rules."""
+    from netplay import demo as match
+
+    options = match.DemoOptions(
+        game=game,
+        loss=loss,
+        delay_s=delay / 1000,
+        jitter_s=jitter / 1000,
+        goals=goals,
+        seed=seed,
+        virtual=virtual,
+        time_limit_s=time_limit,
+        record=record,
+        as_json=as_json,
+    )
+    _exit_with(lambda: match.run(options, Console()))
+
+
+@app.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="A recorded match.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Play a recorded match again and compare its state hash; exit 0 only if they are equal."""
+    from netplay.replay import replay_file
+
+    _exit_with(lambda: replay_file(file, as_json=as_json, console=Console()))
+
+
+@app.command()
+def version(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
+    """Print the version."""
+    facts = {"netplay": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    typer.echo(json.dumps(facts) if as_json else f"netplay {__version__} (Python {facts['python']})")
+
+
+@key_app.callback()
+def key(context: typer.Context, config: ConfigFile = None, state_dir: StateDir = None) -> None:
+    """Print the development key, made where there is none yet."""
+    if context.invoked_subcommand is not None:
+        return
+    from netplay.config import Mode as ServerMode
+    from netplay.development import development_key
+
+    settings = _loaded(config, {"state_dir": state_dir} if state_dir else {}).config
+    if settings.mode is not ServerMode.DEVELOPMENT:
+        raise ConfigError(
+            "there is no development key in production; `netplay key new DEVELOPER` makes a key."
+        )
+    typer.echo(development_key(settings.state_dir, os.urandom))
+
+
+@key_app.command("new")
+def key_new(developer: Annotated[str, typer.Argument(help="Whom the key belongs to.")]) -> None:
+    """Make a key for production: the key itself (shown once) and the lines for the configuration file."""
+    from netplay.keys import as_toml, new_key
+
+    try:
+        made = new_key(developer, os.urandom)
+    except ValueError:
+        raise ConfigError(
+            "DEVELOPER should have 1 to 64 characters, none of them a control character."
+        ) from None
+    typer.echo(f"The key, shown only now:\n\n{made.api_key}\n")
+    typer.echo(f"Into the configuration file:\n\n{as_toml(made.configured)}")
+
+
+@config_app.command("check")
+def config_check(config: ConfigFile = None, set_: Assignments = None) -> None:
+    """Check the configuration and print every value with where it comes from."""
+    from netplay.config import shown_values
+
+    loaded = _loaded(config, {}, set_)
+    for name, value in shown_values(loaded.config).items():
+        typer.echo(f"{name} = {value}   ({loaded.origins.get(name, 'default')})")
+    for variable in loaded.unknown_environment:
+        typer.echo(f"netplay: {variable} means nothing; is it misspelt?", err=True)
+
+
+@bench_app.command("list")
+def bench_list() -> None:
+    """Every scenario with its baseline and its bars."""
+    from bench import cli
+
+    _exit_with(lambda: cli.list_scenarios(Console()))
+
+
+@bench_app.command("run")
+def bench_run(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...")],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the report to this file.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A parameter.")
+    ] = None,
+) -> None:
+    """Measure scenarios and print what they show."""
+    from bench import cli
+
+    _exit_with(lambda: cli.run(names, json_file, set_ or [], Console()))
+
+
+@bench_app.command("compare")
+def bench_compare(before: Path, after: Path) -> None:
+    """Print how every metric changed between two reports."""
+    from bench import cli
+
+    _exit_with(lambda: cli.compare(before, after, Console()))
+
+
+@bench_app.command("check")
+def bench_check(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME...]")] = None) -> None:
+    """Measure scenarios (all by default) and hold them against their bars; exit 1 where one falls short."""
+    from bench import cli
+
+    _exit_with(lambda: cli.check(names or [], Console()))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line. A refused configuration is one sentence on standard error and exit code 2."""
+    try:
+        app(args=list(arguments) if arguments is not None else None)
+    except ConfigError as error:
+        print(f"netplay: {error}", file=sys.stderr)
+        sys.exit(USAGE_EXIT)
+
+
+def _exit_with(run: Callable[[], int]) -> None:
+    """Exit with what `run` returns; names and files that it cannot use are the caller's mistake."""
+    try:
+        code = run()
+    except (ValueError, OSError) as error:
+        print(f"netplay: {error}", file=sys.stderr)
+        code = USAGE_EXIT
+    raise typer.Exit(code)
+
+
+def _loaded(config: Path | None, flags: dict[str, Any], assignments: list[str] | None = None) -> Any:
+    from netplay.config import load, merge_flags, parse_assignment
+
+    return load(merge_flags(flags, *(parse_assignment(text) for text in assignments or [])), config)
