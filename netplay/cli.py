@@ -86,7 +86,7 @@ def demo(
     record: Annotated[Path | None, typer.Option(help="Record the match to this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Start a server and two bots that play over an impaired link; exit 0 only if the match ended by its rules."""
+    """Let two bots play over an impaired link; exit 0 only if the match ended by its rules."""
     from netplay import demo as match
 
     options = match.DemoOptions(
