@@ -2,8 +2,8 @@
 
 The n-th datagram offered to a `TraceLink` meets the n-th fate, whoever sends it and whatever is in it, so two
 implementations can be compared over the very same losses. Text format: the line `netplay-fates 1`, lines of
-comment from `#`, then words separated by white space. A word is a fate, `-` (lost) or the delays in microseconds
-of the copies that arrive, joined by `+`; `*n` after it repeats it n times:
+comment from `#`, then words separated by white space. A word is a fate, `-` (lost) or the delays in
+microseconds of the copies that arrive, joined by `+`; `*n` after it repeats it n times:
 `25000*120 -*2 25000+26013` are 123 datagrams.
 """
 

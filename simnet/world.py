@@ -39,10 +39,10 @@ class _Call:
 class World:
     """Nodes, links and virtual time. Also a clock (`now`, `wall`, `call_at`) for whatever else lives in it.
 
-    At each instant everything due happens in the order in which it was scheduled: arrivals, timers, calls. Then
-    every node concerned is asked once for what it sends, in the order in which nodes were added, as a driver does
-    at the end of a wake-up. Whoever uses a node from outside (a test that sends a message between two runs, a
-    call scheduled with `call_at`) relies on the node to call its `wake`, or says `poke`.
+    At each instant everything due happens in the order in which it was scheduled: arrivals, timers, calls.
+    Then every node concerned is asked once for what it sends, in the order in which nodes were added, as a
+    driver does at the end of a wake-up. Whoever uses a node from outside (a test that sends a message between
+    two runs, a call scheduled with `call_at`) relies on the node to call its `wake`, or says `poke`.
     """
 
     def __init__(
@@ -116,8 +116,8 @@ class World:
         host.gone = True
 
     def rebind(self, old: Address, new: Address) -> None:
-        """Give the node at `old` the address `new`, as a forgetful NAT does. Its links stay; what is on its way
-        to the old address is lost."""
+        """Give the node at `old` the address `new`, as a forgetful NAT does. Its links stay; what is on
+        its way to the old address is lost."""
         if new in self._hosts:
             raise ValueError(f"{new} is taken")
         host = self._host(old)
