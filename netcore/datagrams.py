@@ -86,7 +86,7 @@ def handshake_prologue(version: int, attempt_id: bytes, app_id: int, token: byte
 
 
 def decode_hello(data: bytes) -> Hello:
-    """The parts of a HELLO. A version other than NCP/1 raises with code `VERSION` before anything else is read."""
+    """The parts of a HELLO. A version other than NCP/1 raises code `VERSION` before the rest is read."""
     if len(data) != HELLO_BYTES:
         raise _bad("hello_length")
     first, version, attempt_id, app_id, cookie_length = _HELLO_FIXED.unpack_from(data)

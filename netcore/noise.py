@@ -1,8 +1,8 @@
 """`Noise_NNpsk0_25519_ChaChaPoly_SHA256`, the one handshake of NCP/1, and nothing else of Noise.
 
-docs/protocol/ncp.md, section 5; the Noise Protocol Framework, revision 34. Message 1 is `psk, e`, message 2 is
-`e, ee`. The pre-shared key is mixed in first, so message 1 proves its knowledge with one AEAD check and the
-responder does no public-key operation for anyone who lacks it.
+docs/protocol/ncp.md, section 5; the Noise Protocol Framework, revision 34. Message 1 is `psk, e`, message 2
+is `e, ee`. The pre-shared key is mixed in first, so message 1 proves its knowledge with one AEAD check and
+the responder does no public-key operation for anyone who lacks it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class SessionKeys(NamedTuple):
 
 
 class _State(NamedTuple):
-    """Chaining key and transcript hash between the two messages. Immutable, so a forged message harms nothing."""
+    """Chaining key and transcript hash between the messages. Immutable: a forged message harms nothing."""
 
     chaining_key: bytes
     transcript: bytes
@@ -52,7 +52,7 @@ class Initiator:
     __slots__ = ("_private", "_state", "message")
 
     def __init__(self, psk: bytes, prologue: bytes, ephemeral: bytes, payload: bytes) -> None:
-        """`ephemeral` is a fresh 32-byte private key; it must never serve twice. `message` holds message 1."""
+        """`ephemeral` is a fresh 32-byte private key, never to serve twice. `message` holds message 1."""
         self._private = X25519PrivateKey.from_private_bytes(ephemeral)
         public = self._private.public_key().public_bytes_raw()
         state, key = _after_first_key(psk, prologue, public)
@@ -76,7 +76,7 @@ class Responder:
     __slots__ = ("_initiator_public", "_state", "payload")
 
     def __init__(self, psk: bytes, prologue: bytes, message: bytes) -> None:
-        """Opens message 1; `payload` holds what it carried. Raises `ProtocolError` unless the sender knows `psk`.
+        """Opens message 1; `payload` holds what it carried. Raises `ProtocolError` if the sender lacks `psk`.
 
         Symmetric work only: no public-key operation happens here (NCP-5-12).
         """

@@ -1,7 +1,7 @@
 """Connection parameters: what each side tells the other inside the sealed handshake payload.
 
-docs/protocol/ncp.md, section 5. A list of `varint id | varint length | value` with rising ids. Unknown ids are
-skipped, so that later versions can add some; known ones are bounded.
+docs/protocol/ncp.md, section 5. A list of `varint id | varint length | value` with rising ids. Unknown ids
+are skipped, so that later versions can add some; known ones are bounded.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from netcore.codes import CloseCode
+from netcore.config import ConnectionConfig
 from netcore.errors import ProtocolError
 from netcore.varint import decode_varint, encode_varint
 
@@ -42,7 +43,7 @@ _U64: Final = struct.Struct(">Q")
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """What one side promises to the other. A value that the sender left out has the default here (NCP-5-18)."""
+    """What one side promises to the other. A value that the sender left out has the default here."""
 
     idle_timeout_s: float = 10.0
     """Silence after which the connection is gone; the smaller of both sides holds."""
@@ -113,6 +114,11 @@ class Params:
             server_time_us=int.from_bytes(time, "big") if time else None,
             claims=_sized(values, CLAIMS, range(1, MAX_CLAIMS_ECHO_BYTES + 1)),
         )
+
+
+def promise_of(config: ConnectionConfig) -> Params:
+    """The parameters that a connection so configured announces."""
+    return Params(idle_timeout_s=config.idle_timeout_s, max_message=config.max_message_bytes)
 
 
 def _refused(text: str) -> ProtocolError:

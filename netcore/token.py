@@ -122,8 +122,8 @@ def _refused(text: str) -> ProtocolError:
 class TokenGate:
     """Opens tokens and sees that each is used once, whatever transport it comes in on.
 
-    A token is *pending* from the first handshake message that proved its key, *used* from the moment the client
-    proved to have the answer. Entries live until the token expires. All methods take wall-clock seconds.
+    A token is *pending* from the first handshake message that proved its key, *used* from the moment the
+    client proved to have the answer. Entries live until the token expires. Times are wall-clock seconds.
     """
 
     __slots__ = (
@@ -145,7 +145,7 @@ class TokenGate:
         log_cap: int = 100_000,
         max_lifetime_s: float = 120,
     ) -> None:
-        """`leeway_s` allows for a client-facing clock that differs; `log_cap` bounds memory (about 200 B each)."""
+        """`leeway_s` allows for the issuer's clock; `log_cap` bounds memory (about 200 bytes each)."""
         self._keys = {key.key_id: key for key in keys}
         self._app_id = app_id
         self._leeway_s = leeway_s
@@ -174,9 +174,10 @@ class TokenGate:
         self._keys.pop(key_id, None)
 
     def open(self, token: bytes, wall_now: float) -> OpenedToken:
-        """The token's content. Raises `ProtocolError` (`TOKEN_REFUSED`), the cheap checks first; changes nothing.
+        """The token's content. Raises `ProtocolError` (`TOKEN_REFUSED`), cheap checks first; changes nothing.
 
-        Reasons: token_length, token_expired, token_lifetime, token_used, token_key, token_forged, token_content.
+        Reasons: token_length, token_expired, token_lifetime, token_used, token_key, token_forged,
+        token_content.
         """
         if not _MIN_TOKEN_BYTES <= len(token) <= MAX_TOKEN_BYTES:
             raise _refused("token_length")
@@ -207,8 +208,8 @@ class TokenGate:
     def reserve(self, opened: OpenedToken, ephemeral: bytes, wall_now: float) -> None:
         """Make the token pending for the handshake that this ephemeral public key began.
 
-        Raises `ProtocolError` where another handshake holds it (token_pending), where it is used (token_used) or
-        where the log is full (token_log_full): better to refuse than to forget a token that still could be used.
+        Raises `ProtocolError` where another handshake holds it (token_pending), where it is used (token_used)
+        or where the log is full (token_log_full): better to refuse than to forget a token still usable.
         """
         holder = self._log.get(opened.token_id)
         if holder is None:
