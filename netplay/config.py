@@ -16,7 +16,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -53,6 +53,12 @@ def default_state_dir() -> Path:
     return (Path(base) if base else Path.home() / ".local" / "state") / "netplay"
 
 
+def _printable(value: str) -> str:
+    if not value.isprintable():
+        raise ValueError("it should have no control characters")
+    return value
+
+
 class Mode(enum.StrEnum):
     """What the server is started for."""
 
@@ -66,7 +72,7 @@ class ConfiguredKey(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str = Field(pattern=r"^[0-9a-f]{12}$", description="Public part of the key: 12 hexadecimal digits.")
-    developer: str = Field(
+    developer: Annotated[str, AfterValidator(_printable)] = Field(
         min_length=1,
         max_length=64,
         description="Who it belongs to; keys of one developer meet in one channel.",
@@ -134,7 +140,7 @@ class Config(BaseSettings):
         default=Mode.DEVELOPMENT,
         description="`development` makes and shows a key; `production` takes the configured `keys` only.",
     )
-    host: str = Field(
+    host: Annotated[str, AfterValidator(_printable)] = Field(
         default="127.0.0.1", min_length=1, max_length=255, description="Address to bind, TCP and UDP."
     )
     port: int = Field(

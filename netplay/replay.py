@@ -32,5 +32,5 @@ def _lines(report: ReplayReport) -> list[str]:
         f"{report.game}, {report.ticks} ticks ({report.seconds:.1f} s of play), {score}",
         f"recorded state hash  {report.recorded_hash}",
         f"replayed state hash  {report.replayed_hash}",
-        "equal: the match came out the same" if report.matches else "DIFFERENT: the match came out another way",
+        "equal: the match came out the same" if report.matches else "DIFFERENT: it came out another way",
     ]
