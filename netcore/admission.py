@@ -40,12 +40,26 @@ _EVERYONE: Final = b""
 class HalfOpen:
     """A handshake whose ACCEPT is out and whose first DATA has not come."""
 
-    __slots__ = ("accept", "accept_at", "cid", "claims", "expires_at", "hello", "keys", "local", "remote")
+    __slots__ = (
+        "accept",
+        "accept_at",
+        "address",
+        "cid",
+        "claims",
+        "expires_at",
+        "hello",
+        "keys",
+        "local",
+        "packed",
+        "remote",
+    )
 
     def __init__(
         self,
         hello: Hello,
         opened: OpenedToken,
+        address: Address,
+        packed: bytes,
         cid: bytes,
         local: Params,
         remote: Params,
@@ -55,6 +69,9 @@ class HalfOpen:
         expires_at: float,
     ) -> None:
         """Holds the keys, the answer and what a connection needs; about 2 kB."""
+        self.address = address
+        """Where the ACCEPT went: whoever answers from there with its keys has proved the address too."""
+        self.packed = packed
         self.hello = hello
         self.claims = opened.claims
         self.cid = cid
@@ -121,11 +138,17 @@ class Admission:
             if hello.app_id != self._tokens.app_id:
                 raise ProtocolError(CloseCode.NOT_ALLOWED, "app_id")
             packed = pack_address(addr)
-            if not self._may_look_at(hello, packed, now):
+            proved = bool(hello.cookie) and self._cookies.check(
+                hello.cookie, packed, hello.attempt_id, hello.ephemeral, now
+            )
+            half = self._by_token.get(token_id_of(hello.token))
+            if not proved and not self._may_pass(half, packed, now):
                 self._stats.retries += 1
                 cookie = self._cookies.bake(packed, hello.attempt_id, hello.ephemeral, now)
                 return encode_retry(hello.attempt_id, cookie)
-            return self._accept(hello, packed, now)
+            if half is not None:
+                return self._repeat(half, hello, addr, packed)
+            return self._accept(hello, addr, packed, now)
         except ProtocolError as error:
             if error.text == "version":
                 self._stats.versions += 1
@@ -174,25 +197,28 @@ class Admission:
             self._in_order.popleft()
         return self._in_order[0].expires_at if self._in_order else None
 
-    def _may_look_at(self, hello: Hello, packed: bytes, now: float) -> bool:
-        """False where this HELLO has to bring a cookie first."""
-        if hello.cookie and self._cookies.check(hello.cookie, packed, hello.attempt_id, hello.ephemeral, now):
-            return True
+    def _may_pass(self, half: HalfOpen | None, packed: bytes, now: float) -> bool:
+        """False where a HELLO without a valid cookie has to bring one first."""
         if self._config.retry == "always" or len(self._by_cid) > self._config.retry_above_half_open:
+            return False
+        if half is not None and half.packed != packed:
+            # Had both addresses got the ACCEPT, DATA from one would not prove that its sender sits there.
             return False
         if packed not in self._trusted and not self._by_address.take(rate_group(packed), now):
             return False
         return self._in_all.take(_EVERYONE, now)
 
-    def _accept(self, hello: Hello, packed: bytes, now: float) -> bytes:
+    def _repeat(self, half: HalfOpen, hello: Hello, addr: Address, packed: bytes) -> bytes:
+        """The same ACCEPT again, for the same HELLO again. Raises `ProtocolError` for another one."""
+        if not half.is_repeated_by(hello):
+            raise ProtocolError(CloseCode.TOKEN_REFUSED, "token_pending")
+        half.address, half.packed = addr, packed
+        half.accept_at = None
+        self._stats.accepts += 1
+        return half.accept
+
+    def _accept(self, hello: Hello, addr: Address, packed: bytes, now: float) -> bytes:
         """The ACCEPT for a HELLO that is worth a look. Raises `ProtocolError`, the cheap reasons first."""
-        half = self._by_token.get(token_id_of(hello.token))
-        if half is not None:
-            if not half.is_repeated_by(hello):
-                raise ProtocolError(CloseCode.TOKEN_REFUSED, "token_pending")
-            half.accept_at = None
-            self._stats.accepts += 1
-            return half.accept
         wall_now = self._wall()
         opened = self._tokens.open(hello.token, wall_now)
         responder = Responder(opened.psk, hello.prologue(), hello.message)
@@ -202,7 +228,7 @@ class Admission:
             raise ProtocolError(CloseCode.LIMIT_EXCEEDED, "half_open_cap")
         self._tokens.reserve(opened, hello.ephemeral, wall_now)
         try:
-            half = self._answer(hello, opened, responder, remote, packed, now)
+            half = self._answer(hello, opened, responder, remote, addr, packed, now)
         except ProtocolError:
             self._tokens.release(opened.token_id)
             raise
@@ -218,6 +244,7 @@ class Admission:
         opened: OpenedToken,
         responder: Responder,
         remote: Params,
+        addr: Address,
         packed: bytes,
         now: float,
     ) -> HalfOpen:
@@ -235,7 +262,8 @@ class Admission:
             self._ids.forget(cid)
             raise
         accept = encode_accept(hello.attempt_id, message)
-        return HalfOpen(hello, opened, cid, local, remote, accept, keys, now, now + self._config.half_open_s)
+        expires_at = now + self._config.half_open_s
+        return HalfOpen(hello, opened, addr, packed, cid, local, remote, accept, keys, now, expires_at)
 
     def _reset_token(self, cid: bytes, packed: bytes) -> bytes:
         return hmac.digest(self._reset_key, cid + packed, "sha256")[:RESET_TOKEN_BYTES]

@@ -1,8 +1,8 @@
 """The one file of the core with an event loop: moves datagrams between a socket and an endpoint.
 
 Its own non-blocking socket, read up to 64 datagrams a wake-up with the clock read once, and one flush at the
-end: asyncio's datagram transport reads a single datagram a wake-up into a fresh 256 KiB buffer and costs several
-times as much (`bench` scenario udp_echo). Loops without `add_reader` (Windows) get that transport still.
+end: asyncio's datagram transport reads a single datagram a wake-up into a fresh 256 KiB buffer and costs
+several times as much (`bench` scenario udp_echo). Loops without `add_reader` (Windows) still get that one.
 """
 
 from __future__ import annotations
@@ -263,10 +263,10 @@ async def open_udp(
     reuse_port: bool = False,
     own_reader: bool = True,
 ) -> UdpDriver:
-    """Bind a UDP socket and drive `endpoint` on it. Port 0 takes a free one; see `UdpDriver.address`.
+    """Bind a UDP socket and drive `endpoint` on it. Port 0 takes a free one, see `UdpDriver.address`.
 
-    `host` is numeric or a name; `::` takes IPv4 too, where the system can. `clock` gives monotonic seconds; it
-    is not the loop's, whose steps may be 1 ms (uvloop). `own_reader=False` forces asyncio's datagram transport.
+    `host` is numeric or a name; `::` takes IPv4 too, where the system can. `clock` gives monotonic seconds;
+    it is not the loop's, whose steps may be 1 ms (uvloop). `own_reader=False` forces asyncio's transport.
     Raises `OSError` where the address cannot be bound. Close the driver when done.
     """
     loop = loop or asyncio.get_running_loop()

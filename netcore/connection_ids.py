@@ -17,7 +17,7 @@ SILENT_S: Final = 3.0
 
 
 class ConnectionIds:
-    """Gives out ids and remembers those at rest. Ids are bytes here: the receive path makes no ints of them."""
+    """Gives out ids and remembers those at rest. Ids are bytes: the receive path makes no ints of them."""
 
     __slots__ = ("_ended", "_in_use", "_random", "_resting", "_worker")
 

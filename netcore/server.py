@@ -138,7 +138,7 @@ class ServerEndpoint:
         return min(connection, handshake)
 
     def handle_timer(self, now: float) -> None:
-        """Let due connections act and due handshakes go; nothing is sent to whoever has not proved himself."""
+        """Let due connections act and due handshakes go; nothing is sent to who has not proved himself."""
         self._awake = True
         self._admission.expire(now)
         for connection in self._timers.pop_due(now):
@@ -203,7 +203,8 @@ class ServerEndpoint:
             local=half.local,
             remote=half.remote,
             config=self._config.connection,
-            address=addr,
+            # An address other than the one the ACCEPT went to is a new path, to be validated like any other.
+            address=half.address,
             now=now,
             rtt_s=None if half.accept_at is None else now - half.accept_at,
             random=self._random,
