@@ -12,6 +12,7 @@ import enum
 import logging
 import socket
 import struct
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from websockets.frames import Frame, Opcode
@@ -90,6 +91,7 @@ class WebSocketProtocol(asyncio.Protocol):
         "_unproved_bytes",
         "bytes_in",
         "bytes_out",
+        "on_lost",
         "remote_address",
         "rtt_s",
     )
@@ -118,6 +120,8 @@ class WebSocketProtocol(asyncio.Protocol):
         self.rtt_s: float | None = None
         self.bytes_in = 0
         self.bytes_out = 0
+        self.on_lost: Callable[[], None] | None = None
+        """Called when the stream has ended; set by the HTTP server that counts connections."""
 
     # What asyncio calls.
 
@@ -174,6 +178,8 @@ class WebSocketProtocol(asyncio.Protocol):
         self._set_timer(None)
         self._end(CloseCode.IDLE, "connection lost", remote=False)
         self._state = _State.LOST
+        if self.on_lost is not None:
+            self.on_lost()
 
     def pause_writing(self) -> None:
         """The stream holds bytes that the client does not take yet; what follows waits in the queue."""
