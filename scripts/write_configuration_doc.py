@@ -28,12 +28,12 @@ A value comes from the first of these that has it:
 1. a flag of `netplay serve`: `--port 8000`, or for any key `--set limits.message_bytes=4096`;
 2. the environment: `NETPLAY_PORT=8000`, `NETPLAY_LIMITS__MESSAGE_BYTES=4096`; lists are words between commas,
    or JSON;
-3. the TOML file: `--config FILE`, else the one that `NETPLAY_CONFIG` names, else `netplay.toml` in the working
-   directory;
+3. the TOML file: `--config FILE`, else the one that `NETPLAY_CONFIG` names, else `netplay.toml` in the
+   working directory;
 4. the default.
 
-A value that is refused ends the start with exit code 2 and one sentence that names the key, the value and where
-it came from.
+A value that is refused ends the start with exit code 2 and one sentence that names the key, the value and
+where it came from.
 `netplay config check` prints every value in force and where it comes from.
 
 ```toml
