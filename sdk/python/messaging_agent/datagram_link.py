@@ -6,53 +6,21 @@ Used by the asyncio layer under a real socket and by virtual worlds under a simu
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from netcore.connection import Connection
-from netcore.delivery import Delivery
-from netcore.errors import QueueFull
 
 from messaging_agent.errors import OutboxFull
-
-
-class LinkHandler(Protocol):
-    """Who a link tells of messages and of its end. Calls are direct and never block."""
-
-    def link_message(self, lane: int, kind: Delivery, key: int, data: bytes) -> None:
-        """One whole message arrived."""
-
-    def link_closed(self, code: int, reason: str, remote: bool) -> None:
-        """The link ended; called once, last."""
-
-
-class Link(Protocol):
-    """What a session needs of a link, whatever the transport."""
-
-    transport: str
-
-    def send(self, lane: int, kind: Delivery, data: bytes, key: int = 0) -> None:
-        """Queue one message; raises `OutboxFull` for a reliable kind at the cap."""
-
-    def flush(self) -> None:
-        """Let what is queued go out when the present wake-up ends."""
-
-    def close(self, code: int, reason: str = "") -> None:
-        """Send what is queued, tell the remote `code`, and end."""
-
-    @property
-    def rtt_s(self) -> float | None:
-        """Smoothed round trip, None before the first sample."""
-
-    def stats(self) -> dict[str, float]:
-        """Plain counters."""
+from messaging_agent.links import LinkHandler
+from netcore.delivery import Delivery
+from netcore.errors import QueueFull
 
 
 class DatagramLink:
     """One connection attempt over UDP. Give it to a `ClientEndpoint` as its handler.
 
     `opened(link)` is called once when the server has proved itself: attach the link to a session then
-    (`link.handler = session.attach_link(link)`). `failed(code, reason)` is called instead where the attempt ends
-    without an open connection. A link that was open tells its `handler`.
+    (`link.handler = session.attach_link(link)`). `failed(code, reason)` is called instead where the attempt
+    ends without an open connection. A link that was open tells its `handler`.
     """
 
     transport = "udp"

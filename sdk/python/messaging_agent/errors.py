@@ -151,6 +151,14 @@ class SessionLost(ChannelClosed):
     advice = "Connect again: messages sent meanwhile by others are lost to this agent."
 
 
+class NotConnected(MessagingError):
+    """The session has not been welcomed by the server yet: wait until it is ready, then send."""
+
+
+class UnknownAgent(MessagingError):
+    """`to` names an agent that is not in the channel. `agents` lists those who are."""
+
+
 class OutboxFull(MessagingError):
     """Too much waits for the server's acknowledgement: the link is slower than the sending, or away.
 

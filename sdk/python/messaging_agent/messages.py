@@ -6,11 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from messaging.envelope import FORMAT_BYTES, FORMAT_JSON, FORMAT_TEXT
 from netcore.delivery import Delivery
-
-BYTES: Final = 0
-TEXT: Final = 1
-JSON: Final = 2
 
 MAX_JSON_BYTES: Final = 262_144
 """JSON content longer than this is left as bytes."""
@@ -50,14 +47,14 @@ def encode_content(content: object) -> tuple[int, bytes]:
     """
     if isinstance(content, str):
         try:
-            return TEXT, content.encode()
+            return FORMAT_TEXT, content.encode()
         except UnicodeEncodeError as error:
             raise ValueError(f"this text is not valid Unicode: {error}") from None
     if isinstance(content, (bytes, bytearray, memoryview)):
-        return BYTES, bytes(content)
+        return FORMAT_BYTES, bytes(content)
     try:
         text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return JSON, text.encode()
+        return FORMAT_JSON, text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"content has to be str, bytes or a JSON value: {error}") from None
 
@@ -65,9 +62,9 @@ def encode_content(content: object) -> tuple[int, bytes]:
 def decode_content(format: int, raw: bytes) -> Any:
     """What `encode_content` was given; the bytes themselves where they are not what `format` promises."""
     try:
-        if format == TEXT:
+        if format == FORMAT_TEXT:
             return raw.decode()
-        if format == JSON and len(raw) <= MAX_JSON_BYTES:
+        if format == FORMAT_JSON and len(raw) <= MAX_JSON_BYTES:
             return json.loads(raw, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         pass

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-DEFAULT_TYPE: Final = "chat-text"
-"""The message type that every client knows as number 0 without announcement."""
+from messaging.envelope import CHAT_TEXT, CHAT_TEXT_INDEX
+
 MAX_TYPES: Final = 1024
 MAX_AGENTS: Final = 65_535
 MAX_DEPARTED: Final = 1024
@@ -40,8 +40,8 @@ class Roster:
         self._agents: dict[int, Agent] = {}
         self._by_name: dict[str, Agent] = {}
         self._departed: OrderedDict[int, Agent] = OrderedDict()
-        self._types: dict[int, str] = {0: DEFAULT_TYPE}
-        self._type_numbers: dict[str, int] = {DEFAULT_TYPE: 0}
+        self._types: dict[int, str] = {CHAT_TEXT_INDEX: CHAT_TEXT}
+        self._type_numbers: dict[str, int] = {CHAT_TEXT: CHAT_TEXT_INDEX}
 
     def present(self) -> list[Agent]:
         """Everyone who is here, in the order of their numbers."""
@@ -50,6 +50,10 @@ class Roster:
     def by_index(self, index: int) -> Agent | None:
         """The agent of a number, also shortly after it left."""
         return self._agents.get(index) or self._departed.get(index)
+
+    def present_at(self, index: int) -> Agent | None:
+        """The agent of a number, only while it is here."""
+        return self._agents.get(index)
 
     def by_name(self, name: str) -> Agent | None:
         """The agent of a name, only while it is here."""

@@ -1,0 +1,566 @@
+"""The session core: an agent's side of a session, without loop, socket or clock of its own.
+
+Drives the wire of docs/protocol/messaging.md over any link: ATTACH and WELCOME, the session stream both
+ways, presence, type numbers, receipts, clock requests, leaving. The asyncio layer and virtual worlds run the
+same code.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from typing import Final
+
+from messaging import control
+from messaging.envelope import CHAT_TEXT, Delivered, decode_delivery
+from messaging.errors import ProtocolError
+from messaging.lanes import CONTROL, TIME, TO_CLIENT
+from messaging.stream import ACK_DELAY_S, StreamReceiver
+from messaging.timecode import TimeAnswer, decode_time, encode_time_request
+from messaging_agent.attachment import Attachment
+from messaging_agent.errors import ChannelClosed, NotConnected, OutboxFull, channel_closed
+from messaging_agent.links import Link
+from messaging_agent.messages import Message, decode_content, encode_content
+from messaging_agent.outgoing import Outgoing
+from messaging_agent.parking import Parking
+from messaging_agent.presence import Presence
+from messaging_agent.roster import Roster
+from messaging_agent.session_handler import SessionHandler, Welcome
+from netcore.codes import CloseCode, may_come_back
+from netcore.delivery import Delivery
+from statesync.clock import ClockSync
+
+LEAVE_TIMEOUT_S: Final = 1.0
+"""How long a leaving session waits for the server to have everything."""
+
+_KIND_OF_LANE: Final = {lane: kind for kind, lane in TO_CLIENT.items()}
+
+
+class SessionState(enum.Enum):
+    """Where a session stands."""
+
+    NEW = "new"
+    """Never welcomed yet."""
+    LIVE = "live"
+    """A welcomed link carries it."""
+    AWAY = "away"
+    """It has no link and waits for one: what is sent reliably is kept."""
+    LEAVING = "leaving"
+    """It said LEAVE and waits for the last acknowledgements."""
+    ENDED = "ended"
+
+
+class ClientSession:
+    """An agent's session. Not thread-safe: all calls come from one place.
+
+    `clock()` gives monotonic seconds. Whoever drives the session calls `handle_timer` at `next_timer()`;
+    `wake` is called whenever that may have become earlier. Links are made outside and handed in by
+    `attach_link`, the first one as well as every later one. A link may also replace a living one (a better
+    transport is there): the session moves over when the server has welcomed it on the new link, and nothing
+    is lost or doubled.
+    """
+
+    def __init__(
+        self,
+        handler: SessionHandler,
+        *,
+        clock: Callable[[], float],
+        wake: Callable[[], None] | None = None,
+        ack_delay_s: float = ACK_DELAY_S,
+    ) -> None:
+        self.handler = handler
+        self.wake: Callable[[], None] = wake or _nothing
+        self.welcome: Welcome | None = None
+        """The server's last welcome; None before the first."""
+        self.state = SessionState.NEW
+        self.clock = ClockSync(clock())
+        """The server's clock as estimated here: `session.clock.remote_time(now)`."""
+        self._now = clock
+        self._ack_delay_s = ack_delay_s
+        self._presence = Presence(handler)
+        self._parking = Parking(self._is_known)
+        self._outgoing = Outgoing(self.roster)
+        self._receiver = StreamReceiver()
+        self._live: Attachment | None = None
+        self._pending: Attachment | None = None
+        self._retold = False
+        self._ready = False
+        self._ack_at: float | None = None
+        self._leave_at: float | None = None
+        self._leave_number = 0
+        self._closed: ChannelClosed | None = None
+        self._counts = dict.fromkeys(
+            ("messages_in", "messages_out", "unsent", "links", "missed", "bad_messages"), 0
+        )
+
+    # What a program asks
+
+    @property
+    def roster(self) -> Roster:
+        """Who is in the channel, and the known types."""
+        return self._presence.roster
+
+    @property
+    def index(self) -> int:
+        """This agent's number in the channel; 0 before the first welcome."""
+        return self.welcome.index if self.welcome is not None else 0
+
+    @property
+    def link(self) -> Link | None:
+        """The link that carries the session now; None while there is none."""
+        return self._live.link if self._live is not None else None
+
+    @property
+    def rtt_s(self) -> float | None:
+        """Round trip to the server in seconds: the link's own figure, else that of the clock requests."""
+        if self._live is None:
+            return None
+        rtt_s = self._live.link.rtt_s
+        return rtt_s if rtt_s is not None else self.clock.rtt_s
+
+    @property
+    def ready(self) -> bool:
+        """True once the session is in its channel and knows who else is."""
+        return self._ready
+
+    @property
+    def closed(self) -> ChannelClosed | None:
+        """Why the session ended; None while it goes on."""
+        return self._closed
+
+    @property
+    def unacknowledged(self) -> int:
+        """Stream messages that the server has not acknowledged yet."""
+        return self._outgoing.stream.unacknowledged
+
+    def stats(self) -> dict[str, float]:
+        """Plain counters of the session, and of its present link as `link_...`."""
+        counts: dict[str, float] = dict(self._counts)
+        counts["unacknowledged"] = self.unacknowledged
+        counts["duplicates"] = self._receiver.duplicates
+        counts["parked"] = len(self._parking)
+        if self._live is not None:
+            counts.update({f"link_{name}": value for name, value in self._live.link.stats().items()})
+        return counts
+
+    # What a program does
+
+    def send(
+        self,
+        content: object,
+        *,
+        type: str = CHAT_TEXT,
+        to: str | None = None,
+        delivery: Delivery = Delivery.ORDERED,
+        key: int = 0,
+        lane: int | None = None,
+        ephemeral: bool | None = None,
+        flush: bool = True,
+    ) -> int:
+        """Send `content` (str, bytes or a JSON value) to everyone, or to the agent named `to`.
+
+        Returns the message's number in the session stream, which `SessionHandler.acknowledged` tells when
+        the server has it, or 0 for unreliable and sequenced messages, which nobody acknowledges. While the
+        session is away stream messages wait (1,000, 1 MiB, 120 s), of sequenced ones the newest of each key,
+        and unreliable ones are dropped.
+
+        `key` (0 to 2**30 - 1) tells sequenced messages apart: the latest of each key wins. `lane` (8-63)
+        gives an independent queue; each lane keeps the delivery kind of its first use. `ephemeral` messages
+        are not stored; None means: reliable and ordered ones are stored, the others never are. `flush=False`
+        lets the message wait for the next flush, so that several leave together.
+
+        Raises `ValueError` for a wrong argument, `UnknownAgent`, `OutboxFull`, `NotConnected` before the
+        first welcome, and a `ChannelClosed` after the end.
+        """
+        format, raw = encode_content(content)
+        return self.send_encoded(
+            raw,
+            format,
+            type=type,
+            to=to,
+            delivery=delivery,
+            key=key,
+            lane=lane,
+            ephemeral=ephemeral,
+            flush=flush,
+        )
+
+    def send_encoded(
+        self,
+        raw: bytes,
+        format: int = 0,
+        *,
+        type: str = CHAT_TEXT,
+        to: str | None = None,
+        delivery: Delivery = Delivery.ORDERED,
+        key: int = 0,
+        lane: int | None = None,
+        ephemeral: bool | None = None,
+        encrypted: bool = False,
+        flush: bool = True,
+    ) -> int:
+        """`send` for content that is bytes already; `format` is the envelope's (0 bytes, 1 text, 2 JSON)."""
+        self._check_open()
+        lane, body = self._outgoing.encode(
+            raw,
+            format,
+            type=type,
+            to=to,
+            delivery=delivery,
+            key=key,
+            lane=lane,
+            ephemeral=ephemeral,
+            encrypted=encrypted,
+        )
+        if delivery.is_reliable:
+            wire = self._outgoing.push(self._now(), lane, delivery, body)
+            number = self._outgoing.stream.last
+            self._link_send(lane, delivery, wire)
+        else:
+            number = 0
+            self._send_ephemeral(lane, delivery, key, body)
+        self._counts["messages_out"] += 1
+        if flush:
+            self.flush()
+        return number
+
+    def flush(self) -> None:
+        """Let what was sent with `flush=False` go out."""
+        if self._live is not None:
+            self._live.link.flush()
+
+    def leave(self) -> None:
+        """End the session gracefully: what was sent arrives first, for up to a second.
+
+        `session_ended` follows, at once where there is no link to say it over. Harmless when repeated.
+        """
+        if self.state in (SessionState.ENDED, SessionState.LEAVING):
+            return
+        if self._live is None:
+            self.end(CloseCode.NORMAL, "left")
+            return
+        self.state = SessionState.LEAVING
+        self._leave_at = self._now() + LEAVE_TIMEOUT_S
+        head, body = control.encode_stream_control(control.Leave())
+        stream = self._outgoing.stream
+        wire = stream.push(self._now(), CONTROL, Delivery.ORDERED, body, head=head, counted=False)
+        self._leave_number = stream.last
+        self._link_send(CONTROL, Delivery.ORDERED, wire)
+        self.flush()
+        self.wake()
+
+    def end(self, code: int = CloseCode.NORMAL, reason: str = "", *, remote: bool = False) -> None:
+        """End the session here and now; its links are closed with `code`. Harmless when repeated."""
+        if self.state is SessionState.ENDED:
+            return
+        self.state = SessionState.ENDED
+        self._closed = channel_closed(code, reason, remote=remote)
+        self._ack_at = self._leave_at = None
+        attachments, self._live, self._pending = (self._live, self._pending), None, None
+        for attachment in attachments:
+            if attachment is not None:
+                attachment.close(code, reason)
+        self.handler.session_ended(code, reason, remote=remote)
+
+    # What drives the session
+
+    def attach_link(self, link: Link) -> Attachment:
+        """Start the session, or go on with it, over an open link. Returns the handler for `link` to tell.
+
+        A link attached earlier that was not welcomed yet is given up. Raises `ChannelClosed` after the end.
+        """
+        if self._closed is not None:
+            raise self._closed
+        if self._pending is not None:
+            self._pending.close(CloseCode.NORMAL, "a newer link took its place")
+        attachment = self._pending = Attachment(self, link, self._receiver.received)
+        message = control.encode_link_control(control.Attach(attachment.received))
+        link.send(CONTROL, Delivery.ORDERED, message)
+        link.flush()
+        return attachment
+
+    def give_up_link(self, link: Link, reason: str = "no welcome in time") -> None:
+        """Forget a link that was attached and never welcomed, and close it."""
+        pending = self._pending
+        if pending is not None and pending.link is link:
+            self._pending = None
+            pending.close(CloseCode.NORMAL, reason)
+
+    def next_timer(self) -> float | None:
+        """When `handle_timer` is due, in the clock's seconds; None: not before something happens."""
+        due = [when for when in (self._ack_at, self._leave_at) if when is not None]
+        if self._live is not None:
+            due.append(self.clock.next_timer())
+        return min(due, default=None)
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due: acknowledge, ask for the server's clock, stop waiting."""
+        if self._ack_at is not None and now >= self._ack_at:
+            self._acknowledge()
+        if self._live is not None:
+            asked_at_us = self.clock.request(now)
+            if asked_at_us is not None:
+                self._live.link.send(TIME, Delivery.UNRELIABLE, encode_time_request(asked_at_us))
+                self._live.link.flush()
+        if self._leave_at is not None and now >= self._leave_at:
+            self.end(CloseCode.NORMAL, "left")
+
+    # Calls of the attachments
+
+    def link_received(self, attachment: Attachment, lane: int, kind: Delivery, data: bytes) -> None:
+        """A message arrived on one of the session's links. Bad bytes end the link and the session."""
+        try:
+            if attachment.welcomed:
+                self._dispatch(lane, kind, data)
+            elif lane == CONTROL and data[:1] == _WELCOME:
+                self._welcomed(attachment, data)
+            else:
+                attachment.keep_early(lane, kind, data)
+        except ProtocolError as error:
+            self._counts["bad_messages"] += 1
+            if attachment.is_open:
+                attachment.close(error.code, error.text)
+                self.link_ended(attachment, error.code, error.text, remote=False)
+
+    def link_ended(self, attachment: Attachment, code: int, reason: str, *, remote: bool) -> None:
+        """One of the session's links ended: the session ends with it, or waits for another."""
+        was_live = attachment is self._live
+        if was_live:
+            self._live = None
+            self._ack_at = None
+        elif attachment is self._pending:
+            self._pending = None
+        else:
+            return
+        stranded = self._live is None and self._pending is None
+        if self.state is SessionState.LEAVING:
+            self.end(CloseCode.NORMAL, "left")
+        elif stranded and not _session_survives(code, remote=remote):
+            self.end(code, reason, remote=remote)
+        else:
+            if stranded and self.state is SessionState.LIVE:
+                self.state = SessionState.AWAY
+            self.handler.link_gone(attachment.link, code, reason, stranded=stranded)
+
+    # The start of a link
+
+    def _welcomed(self, attachment: Attachment, data: bytes) -> None:
+        message, _ = control.decode_control(data)
+        if not isinstance(message, control.Welcome) or attachment is not self._pending:
+            raise ProtocolError(CloseCode.PROTOCOL_VIOLATION, "welcome")
+        first = self.welcome is None
+        stream = self._outgoing.stream
+        if first and message.received and not stream.last:
+            stream.start_after(message.received)  # the session lived before, in a client that is no more
+        acknowledged = stream.acknowledged(message.received)
+        missed = self._skip_lost(attachment, message)
+        previous, self._live, self._pending = self._live, attachment, None
+        was_away = self.state is SessionState.AWAY
+        self.state = SessionState.LIVE
+        self.welcome = _welcome_facts(message)
+        attachment.welcomed = True
+        self._counts["links"] += 1
+        if previous is not None:
+            previous.close(CloseCode.NORMAL, "moved to another link")
+        self._replay()
+        self.wake()
+        if acknowledged:
+            self.handler.acknowledged(message.received)
+        self.handler.link_live(attachment.link)
+        if was_away or missed:
+            self.handler.session_resumed(missed)
+        early, attachment.early = attachment.early, []
+        for lane, kind, early_data in early:
+            if attachment.is_open:
+                self._dispatch(lane, kind, early_data)
+
+    def _skip_lost(self, attachment: Attachment, message: control.Welcome) -> int:
+        """Go on behind what the server no longer has; returns how many messages are lost to this agent.
+
+        The server counts from what ATTACH said. More may have arrived over the old link since.
+        """
+        if message.recovered:
+            return 0
+        missed = max(0, attachment.received + message.missed - self._receiver.cumulative)
+        self._receiver.skip(missed)
+        self._counts["missed"] += missed
+        self._retold = False
+        self._presence.restart()
+        return missed if self.welcome is not None else 0
+
+    def _replay(self) -> None:
+        for kept in self._outgoing.stream.replay(self._now()):
+            self._link_send(kept.lane, kept.kind, kept.wire())
+        for lane, key, body in self._outgoing.take_latest():
+            self._send_ephemeral(lane, Delivery.SEQUENCED, key, body)
+        self.flush()
+
+    # Sending
+
+    def _check_open(self) -> None:
+        if self._closed is not None:
+            raise self._closed
+        if self.state is SessionState.LEAVING:
+            raise channel_closed(CloseCode.NORMAL, "left", remote=False)
+        if self.welcome is None:
+            raise NotConnected("Nothing can be sent before the server's welcome.")
+
+    def _send_ephemeral(self, lane: int, delivery: Delivery, key: int, body: bytes) -> None:
+        if self._live is not None:
+            self._live.link.send(lane, delivery, body, key)
+        elif delivery is Delivery.SEQUENCED:
+            self._outgoing.keep_latest(lane, key, body)
+        else:
+            self._counts["unsent"] += 1
+
+    def _link_send(self, lane: int, delivery: Delivery, wire: bytes) -> None:
+        """Send a message of the stream. A link that cannot take it is given up: the next one replays it."""
+        live = self._live
+        if live is None:
+            return
+        try:
+            live.link.send(lane, delivery, wire)
+        except OutboxFull:
+            live.close(CloseCode.SLOW_CONSUMER, "queue_full")
+            self.link_ended(live, CloseCode.SLOW_CONSUMER, "queue_full", remote=False)
+
+    # Receiving
+
+    def _dispatch(self, lane: int, kind: Delivery, data: bytes) -> None:
+        if _KIND_OF_LANE.get(lane) is kind:
+            self._application(lane, kind, data)
+        elif lane == CONTROL and kind is Delivery.ORDERED:
+            self._control(data)
+        elif lane == TIME and kind is Delivery.UNRELIABLE:
+            self._time(data)
+        else:
+            raise ProtocolError(CloseCode.PROTOCOL_VIOLATION, "lane_kind")
+
+    def _application(self, lane: int, kind: Delivery, data: bytes) -> None:
+        if kind.is_reliable:
+            if len(data) < 2:
+                raise ProtocolError(CloseCode.FRAME_ENCODING, "stream_number_missing")
+            if not self._accept(int.from_bytes(data[:2], "big"), len(data)):
+                return
+            data = data[2:]
+        envelope = decode_delivery(data, lane)
+        if self._parking.admit(lane, envelope):
+            self._deliver(kind, envelope)
+
+    def _time(self, data: bytes) -> None:
+        answer = decode_time(data)
+        if not isinstance(answer, TimeAnswer):
+            raise ProtocolError(CloseCode.PROTOCOL_VIOLATION, "time_direction")
+        self.clock.answer(answer.sent_us, answer.received_us, answer.answered_us, self._now())
+
+    def _accept(self, low16: int, size: int) -> bool:
+        """True for a stream message that is new. Sees to its acknowledgement."""
+        new = self._receiver.accept(low16, size) != 0
+        if self._receiver.ack_urgent:
+            self._acknowledge()
+        elif self._ack_at is None:
+            self._ack_at = self._now() + self._ack_delay_s
+            self.wake()
+        return new
+
+    def _acknowledge(self) -> None:
+        self._ack_at = None
+        if self._live is not None:
+            message = control.StreamAck(self._receiver.acknowledge())
+            self._link_send(CONTROL, Delivery.ORDERED, control.encode_link_control(message))
+            self.flush()
+
+    def _is_known(self, envelope: Delivered) -> bool:
+        roster = self.roster
+        return (
+            roster.by_index(envelope.sender) is not None and roster.type_name(envelope.type_index) is not None
+        )
+
+    def _deliver(self, kind: Delivery, envelope: Delivered) -> None:
+        sender = self.roster.by_index(envelope.sender)
+        type_name = self.roster.type_name(envelope.type_index)
+        if sender is None or type_name is None or self._closed is not None:
+            return
+        raw = envelope.content
+        self._counts["messages_in"] += 1
+        self.handler.message(
+            Message(
+                sender=sender.name,
+                type=type_name,
+                content=raw if envelope.encrypted else decode_content(envelope.format, raw),
+                raw=raw,
+                delivery=kind,
+                lane=envelope.lane,
+                key=envelope.key or 0,
+                to_me=envelope.targeted,
+                encrypted=envelope.encrypted,
+                offset=envelope.offset,
+                time=None if envelope.time_ms is None else envelope.time_ms / 1000,
+            )
+        )
+
+    # Control messages
+
+    def _control(self, data: bytes) -> None:
+        message, low16 = control.decode_control(data)
+        if isinstance(message, control.StreamAck):
+            self._stream_acknowledged(message.received)
+        elif low16 is None or isinstance(message, control.Attach | control.Welcome | control.Leave):
+            raise ProtocolError(CloseCode.PROTOCOL_VIOLATION, "control_direction")
+        elif self._accept(low16, len(data)):
+            self._stream_control(message)
+
+    def _stream_control(self, message: control.StreamControl) -> None:
+        if isinstance(message, control.ErrorNotice):
+            about = message.about
+            number = None if about is None else self._outgoing.full_number(about)
+            self.handler.message_refused(message.code, message.text, number)
+            return
+        self._presence.apply(message)
+        for lane, envelope in self._parking.released():
+            self._deliver(_KIND_OF_LANE[lane], envelope)
+        if not self._retold and isinstance(message, control.Joined) and message.index == self.index:
+            self._presence_complete()
+
+    def _presence_complete(self) -> None:
+        """The server has told who is there: its list ends with this agent itself."""
+        self._retold = True
+        self._presence.confirm()
+        if not self._ready and self.welcome is not None:
+            self._ready = True
+            self.handler.session_ready(self.welcome)
+
+    def _stream_acknowledged(self, received: int) -> None:
+        if not self._outgoing.stream.acknowledged(received):
+            return
+        self.handler.acknowledged(received)
+        if self._leave_at is not None and received >= self._leave_number:
+            self.end(CloseCode.NORMAL, "left")
+
+
+_WELCOME: Final = bytes((control.Op.WELCOME,))
+
+
+def _session_survives(code: int, *, remote: bool) -> bool:
+    """Whether a session goes on after a link ended with `code`.
+
+    It does where the code says so, and where a link was merely closed by this side.
+    """
+    return may_come_back(code) or (code == CloseCode.NORMAL and not remote)
+
+
+def _welcome_facts(message: control.Welcome) -> Welcome:
+    return Welcome(
+        index=message.index,
+        agent_name=message.agent_name,
+        channel_id=message.channel_id,
+        created=message.created,
+        readable=message.readable,
+        game=message.game,
+        epoch=message.epoch,
+        offset=message.offset,
+    )
+
+
+def _nothing() -> None:
+    """The wake of a session that nobody drives yet."""
