@@ -52,15 +52,15 @@ class Parking:
         self._parked.append((lane, delivery))
         return False
 
-    def released(self) -> list[Delivered]:
+    def released(self) -> list[tuple[int, Delivered]]:
         """The messages that can be handed on since the last announcement, in order; they are no longer
         parked."""
-        ready: list[Delivered] = []
+        ready: list[tuple[int, Delivered]] = []
         still: deque[tuple[int, Delivered]] = deque()
         blocked: set[int] = set()
         for lane, delivery in self._parked:
             if lane not in blocked and self._is_known(delivery):
-                ready.append(delivery)
+                ready.append((lane, delivery))
                 self._stream_count -= lane in _STREAM
                 continue
             still.append((lane, delivery))

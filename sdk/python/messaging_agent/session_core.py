@@ -12,17 +12,17 @@ from collections.abc import Callable
 from typing import Final
 
 from messaging import control
-from messaging.envelope import CHAT_TEXT, Delivered, decode_delivery
+from messaging.envelope import CHAT_TEXT
 from messaging.errors import ProtocolError
-from messaging.lanes import CONTROL, TIME, TO_CLIENT
-from messaging.stream import ACK_DELAY_S, StreamReceiver
+from messaging.lanes import CONTROL, TIME
+from messaging.stream import ACK_DELAY_S
 from messaging.timecode import TimeAnswer, decode_time, encode_time_request
 from messaging_agent.attachment import Attachment
 from messaging_agent.errors import ChannelClosed, NotConnected, OutboxFull, channel_closed
+from messaging_agent.incoming import KIND_OF_LANE, Incoming
 from messaging_agent.links import Link
-from messaging_agent.messages import Message, decode_content, encode_content
+from messaging_agent.messages import Message, encode_content
 from messaging_agent.outgoing import Outgoing
-from messaging_agent.parking import Parking
 from messaging_agent.presence import Presence
 from messaging_agent.roster import Roster
 from messaging_agent.session_handler import SessionHandler, Welcome
@@ -32,8 +32,6 @@ from statesync.clock import ClockSync
 
 LEAVE_TIMEOUT_S: Final = 1.0
 """How long a leaving session waits for the server to have everything."""
-
-_KIND_OF_LANE: Final = {lane: kind for kind, lane in TO_CLIENT.items()}
 
 
 class SessionState(enum.Enum):
@@ -78,9 +76,8 @@ class ClientSession:
         self._now = clock
         self._ack_delay_s = ack_delay_s
         self._presence = Presence(handler)
-        self._parking = Parking(self._is_known)
+        self._incoming = Incoming(self.roster, self._hand_on)
         self._outgoing = Outgoing(self.roster)
-        self._receiver = StreamReceiver()
         self._live: Attachment | None = None
         self._pending: Attachment | None = None
         self._retold = False
@@ -89,9 +86,7 @@ class ClientSession:
         self._leave_at: float | None = None
         self._leave_number = 0
         self._closed: ChannelClosed | None = None
-        self._counts = dict.fromkeys(
-            ("messages_in", "messages_out", "unsent", "links", "missed", "bad_messages"), 0
-        )
+        self._counts = dict.fromkeys(("messages_out", "unsent", "links", "missed", "bad_messages"), 0)
 
     # What a program asks
 
@@ -137,8 +132,9 @@ class ClientSession:
         """Plain counters of the session, and of its present link as `link_...`."""
         counts: dict[str, float] = dict(self._counts)
         counts["unacknowledged"] = self.unacknowledged
-        counts["duplicates"] = self._receiver.duplicates
-        counts["parked"] = len(self._parking)
+        counts["messages_in"] = self._incoming.messages
+        counts["duplicates"] = self._incoming.stream.duplicates
+        counts["parked"] = self._incoming.parked
         if self._live is not None:
             counts.update({f"link_{name}": value for name, value in self._live.link.stats().items()})
         return counts
@@ -273,7 +269,7 @@ class ClientSession:
             raise self._closed
         if self._pending is not None:
             self._pending.close(CloseCode.NORMAL, "a newer link took its place")
-        attachment = self._pending = Attachment(self, link, self._receiver.received)
+        attachment = self._pending = Attachment(self, link, self._incoming.stream.received)
         message = control.encode_link_control(control.Attach(attachment.received))
         link.send(CONTROL, Delivery.ORDERED, message)
         link.flush()
@@ -381,8 +377,8 @@ class ClientSession:
         """
         if message.recovered:
             return 0
-        missed = max(0, attachment.received + message.missed - self._receiver.cumulative)
-        self._receiver.skip(missed)
+        missed = max(0, attachment.received + message.missed - self._incoming.stream.cumulative)
+        self._incoming.stream.skip(missed)
         self._counts["missed"] += missed
         self._retold = False
         self._presence.restart()
@@ -427,8 +423,10 @@ class ClientSession:
     # Receiving
 
     def _dispatch(self, lane: int, kind: Delivery, data: bytes) -> None:
-        if _KIND_OF_LANE.get(lane) is kind:
-            self._application(lane, kind, data)
+        if KIND_OF_LANE.get(lane) is kind:
+            self._incoming.take(lane, kind, data)
+            if kind.is_reliable:
+                self._ack_soon()
         elif lane == CONTROL and kind is Delivery.ORDERED:
             self._control(data)
         elif lane == TIME and kind is Delivery.UNRELIABLE:
@@ -436,68 +434,30 @@ class ClientSession:
         else:
             raise ProtocolError(CloseCode.PROTOCOL_VIOLATION, "lane_kind")
 
-    def _application(self, lane: int, kind: Delivery, data: bytes) -> None:
-        if kind.is_reliable:
-            if len(data) < 2:
-                raise ProtocolError(CloseCode.FRAME_ENCODING, "stream_number_missing")
-            if not self._accept(int.from_bytes(data[:2], "big"), len(data)):
-                return
-            data = data[2:]
-        envelope = decode_delivery(data, lane)
-        if self._parking.admit(lane, envelope):
-            self._deliver(kind, envelope)
-
     def _time(self, data: bytes) -> None:
         answer = decode_time(data)
         if not isinstance(answer, TimeAnswer):
             raise ProtocolError(CloseCode.PROTOCOL_VIOLATION, "time_direction")
         self.clock.answer(answer.sent_us, answer.received_us, answer.answered_us, self._now())
 
-    def _accept(self, low16: int, size: int) -> bool:
-        """True for a stream message that is new. Sees to its acknowledgement."""
-        new = self._receiver.accept(low16, size) != 0
-        if self._receiver.ack_urgent:
+    def _ack_soon(self) -> None:
+        """A stream message arrived, new or again: acknowledge it in a moment, or now where many wait."""
+        if self._incoming.stream.ack_urgent:
             self._acknowledge()
         elif self._ack_at is None:
             self._ack_at = self._now() + self._ack_delay_s
             self.wake()
-        return new
 
     def _acknowledge(self) -> None:
         self._ack_at = None
         if self._live is not None:
-            message = control.StreamAck(self._receiver.acknowledge())
+            message = control.StreamAck(self._incoming.stream.acknowledge())
             self._link_send(CONTROL, Delivery.ORDERED, control.encode_link_control(message))
             self.flush()
 
-    def _is_known(self, envelope: Delivered) -> bool:
-        roster = self.roster
-        return (
-            roster.by_index(envelope.sender) is not None and roster.type_name(envelope.type_index) is not None
-        )
-
-    def _deliver(self, kind: Delivery, envelope: Delivered) -> None:
-        sender = self.roster.by_index(envelope.sender)
-        type_name = self.roster.type_name(envelope.type_index)
-        if sender is None or type_name is None or self._closed is not None:
-            return
-        raw = envelope.content
-        self._counts["messages_in"] += 1
-        self.handler.message(
-            Message(
-                sender=sender.name,
-                type=type_name,
-                content=raw if envelope.encrypted else decode_content(envelope.format, raw),
-                raw=raw,
-                delivery=kind,
-                lane=envelope.lane,
-                key=envelope.key or 0,
-                to_me=envelope.targeted,
-                encrypted=envelope.encrypted,
-                offset=envelope.offset,
-                time=None if envelope.time_ms is None else envelope.time_ms / 1000,
-            )
-        )
+    def _hand_on(self, message: Message) -> None:
+        if self._closed is None:
+            self.handler.message(message)
 
     # Control messages
 
@@ -507,8 +467,11 @@ class ClientSession:
             self._stream_acknowledged(message.received)
         elif low16 is None or isinstance(message, control.Attach | control.Welcome | control.Leave):
             raise ProtocolError(CloseCode.PROTOCOL_VIOLATION, "control_direction")
-        elif self._accept(low16, len(data)):
-            self._stream_control(message)
+        else:
+            new = self._incoming.stream.accept(low16, len(data))
+            self._ack_soon()
+            if new:
+                self._stream_control(message)
 
     def _stream_control(self, message: control.StreamControl) -> None:
         if isinstance(message, control.ErrorNotice):
@@ -517,8 +480,7 @@ class ClientSession:
             self.handler.message_refused(message.code, message.text, number)
             return
         self._presence.apply(message)
-        for lane, envelope in self._parking.released():
-            self._deliver(_KIND_OF_LANE[lane], envelope)
+        self._incoming.release()
         if not self._retold and isinstance(message, control.Joined) and message.index == self.index:
             self._presence_complete()
 
