@@ -1,7 +1,7 @@
 """The tick loop: a ticker driven by a clock's timers.
 
-It needs nothing but `hub.ports.Clock`, so the same room runs on asyncio and in a virtual world; the adapter between
-the clock and asyncio belongs to `netplay`.
+It needs nothing but `hub.ports.Clock`, so the same room runs on asyncio and in a virtual world; the adapter
+between the clock and asyncio belongs to `netplay`.
 """
 
 from __future__ import annotations

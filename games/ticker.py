@@ -1,4 +1,4 @@
-"""When the ticks of a game are due: absolute deadlines, a stated overrun policy, and how punctual the ticks were.
+"""When the ticks of a game are due: absolute deadlines, an overrun policy, and how punctual the ticks were.
 
 Pure; `games.loop` drives it on a clock.
 """
@@ -32,9 +32,9 @@ class TickerStats:
 class Ticker:
     """Tick n is due at `start_s + n / hz`, so that a late tick never delays the ones after it.
 
-    Overrun policy: up to `max_burst` overdue ticks run back to back; where more are overdue, the rest of the schedule
-    moves by whole ticks and `skipped` grows. Tick numbers have no gaps either way: a game that its machine cannot keep
-    up with becomes slow, it never leaves ticks out, and its recording stays whole.
+    Overrun policy: up to `max_burst` overdue ticks run back to back; where more are overdue, the rest of the
+    schedule moves by whole ticks and `skipped` grows. Tick numbers have no gaps either way: a game that its
+    machine cannot keep up with becomes slow, it never leaves ticks out, and its recording stays whole.
     """
 
     __slots__ = ("_hz", "_late", "_lateness", "_max_burst", "_skipped", "_start_s", "_ticks")

@@ -1,6 +1,7 @@
-"""The bot's brain: where a seat wants its paddle, from what a player sees. Plays like a person: late, limited, erring.
+"""The bot's brain: where a seat wants its paddle, from what a player sees.
 
-Everything is in the seat's own frame: own goal at the bottom (y = -HALF_LENGTH), as a player sees the table.
+It plays like a person: late, limited, erring. Everything is in the seat's own frame: own goal at the bottom
+(y = -HALF_LENGTH), as a player sees the table.
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ class Sight:
 class Skill:
     """The limits of a bot."""
 
-    reaction_ticks: int = 9
+    reaction_ticks: int = 12
     """How old is what the brain acts upon; it extrapolates the puck over that time, as people do."""
-    speed: float = 2.2
+    speed: float = 1.6
     """Metres a second in defence."""
     strike_speed: float = 3.2
     """Metres a second in a swing."""
-    aim_error_m: float = 0.10
+    aim_error_m: float = 0.05
     """Standard deviation, at the other end of the table."""
-    catch_error_m: float = 0.05
+    catch_error_m: float = 0.15
     """Standard deviation of where the brain thinks that a puck at full speed will arrive."""
 
 
@@ -155,7 +156,7 @@ class Brain:
 
 
 def _fold(x: float, vx: float) -> tuple[float, float]:
-    """`x` and `vx` after bouncing between the side walls (restitution left out, as a person's guess would)."""
+    """`x` and `vx` after bouncing between the side walls (without restitution, as people guess)."""
     limit = table.PUCK_X
     for _ in range(4):
         if x > limit:

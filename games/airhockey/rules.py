@@ -1,7 +1,7 @@
 """The rules of Air Hockey: one pure step function. docs/protocol/games/air-hockey.md, section "Step".
 
-Only + - * / square root, floor and comparisons on doubles, in the order written here, so that any IEEE 754 language
-gets the same bits (`min` and `max` are avoided: languages differ on -0.0). The vectors prove it.
+Only + - * / square root, floor and comparisons on doubles, in the order written here, so that any IEEE 754
+language gets the same bits (no `min` or `max`: languages differ on -0.0). The vectors prove it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _RADIUS_SQUARED: Final = _RADIUS * _RADIUS
 _CONTACT: Final = table.CONTACT
 _CONTACT_SQUARED: Final = _CONTACT * _CONTACT
 _PINNED: Final = (_CONTACT - 1.0 / 1048576.0) * (_CONTACT - 1.0 / 1048576.0)
-"""Squared distance below which a paddle still overlaps a puck that has nowhere to go (above it: rounding)."""
+"""Squared distance below which a paddle still overlaps a puck that has nowhere to go: it stops."""
 _PUCK_X: Final = table.PUCK_X
 _PUCK_Y: Final = table.PUCK_Y
 _WALL: Final = table.WALL_RESTITUTION
@@ -98,7 +98,7 @@ def step(
 
 
 def forfeit(state: MatchState, seat: int) -> MatchState:
-    """The state after the agent of `seat` left the match: the other has won. No effect on a match that is over."""
+    """The state after the agent of `seat` left: the other has won. No effect on a match that is over."""
     new = state.copy()
     if new.phase != _OVER:
         _end(new, 1 - seat, Reason.FORFEIT)
@@ -195,8 +195,12 @@ def _substeps(s: MatchState, dx0: float, dy0: float, dx1: float, dy1: float) -> 
         if dx * dx + dy * dy < _CONTACT_SQUARED or ex * ex + ey * ey < _CONTACT_SQUARED:
             x, y, vx, vy, hit = _collide(x, y, vx, vy, (x0, y0, sx0, sy0), (x1, y1, sx1, sy1))
             hits |= hit
-            x0, y0 = _yield(x, y, x0, y0, -table.PADDLE_FAR, -table.PADDLE_NEAR)
-            x1, y1 = _yield(x, y, x1, y1, table.PADDLE_NEAR, table.PADDLE_FAR)
+            if (x - x0) * (x - x0) + (y - y0) * (y - y0) < _PINNED:
+                x0, y0 = _yield(x, y, x0, y0, -table.PADDLE_FAR, -table.PADDLE_NEAR)
+                sx0 = sy0 = 0.0
+            if (x - x1) * (x - x1) + (y - y1) * (y - y1) < _PINNED:
+                x1, y1 = _yield(x, y, x1, y1, table.PADDLE_NEAR, table.PADDLE_FAR)
+                sx1 = sy1 = 0.0
         if y >= _LENGTH:
             scorer = 0
             break
@@ -265,7 +269,7 @@ def _post(x: float, y: float, vx: float, vy: float, hit: int) -> _Puck:
 
 
 def _collide(x: float, y: float, vx: float, vy: float, paddle0: _Moving, paddle1: _Moving) -> _Puck:
-    """Both paddles against the puck; the one in whose half the puck is has the last word, in both halves alike."""
+    """Both paddles against the puck; the one in whose half the puck is comes last, in both halves alike."""
     hits = 0
     for seat in (1, 0) if y < 0.0 else (0, 1):
         px, py, sx, sy = paddle1 if seat else paddle0
@@ -304,11 +308,11 @@ def _slow(vx: float, vy: float) -> tuple[float, float]:
 
 
 def _yield(x: float, y: float, px: float, py: float, low: float, high: float) -> tuple[float, float]:
-    """Where the paddle at (px, py) stays: a puck pinned against a wall or the other paddle stops it."""
+    """Where a paddle at (px, py) ends that overlaps a pinned puck: at contact, inside its half."""
     dx = px - x
     dy = py - y
     squared = dx * dx + dy * dy
-    if squared >= _PINNED or squared == 0.0:
+    if squared == 0.0:
         return px, py
     scale = _CONTACT / sqrt(squared)
     px = x + dx * scale

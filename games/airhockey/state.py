@@ -62,8 +62,8 @@ class Happened(enum.IntFlag):
 class MatchState:
     """Plain values; `rules.step` makes a new one each tick and never changes an old one.
 
-    Puck values lie on the grid of 1 / PUCK_GRID, paddle positions on that of 1 / PADDLE_GRID, so that a snapshot
-    carries the state bit for bit. `phase`, `happened`, `reason` are plain ints for speed.
+    Puck values lie on the grid of 1 / PUCK_GRID, paddle positions on that of 1 / PADDLE_GRID, so that a
+    snapshot carries the state bit for bit. `phase`, `happened`, `reason` are plain ints for speed.
     """
 
     __slots__ = (

@@ -1,8 +1,8 @@
 """The table: every length, speed and time of Air Hockey. docs/protocol/games/air-hockey.md, section "Table".
 
-Metres and seconds. The origin is the middle of the table, x to the right, y away from seat 0, which defends the goal
-at y = -HALF_LENGTH; seat 1 defends the other. A half turn about the origin swaps the seats, and that is how a client
-shows every player their own side at the bottom. All lengths are exact in binary, so that limits lie on the grids.
+Metres and seconds. The origin is the middle of the table, x to the right, y away from seat 0, which defends
+the goal at y = -HALF_LENGTH; seat 1 defends the other. A half turn about the origin swaps the seats: so a
+client shows everyone their own side at the bottom. All lengths are exact in binary: limits lie on the grids.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PUCK_Y: Final = HALF_LENGTH - PUCK_RADIUS
 PADDLE_X: Final = HALF_WIDTH - PADDLE_RADIUS
 PADDLE_FAR: Final = HALF_LENGTH - PADDLE_RADIUS
 PADDLE_NEAR: Final = PADDLE_RADIUS
-"""A paddle's centre keeps PADDLE_NEAR <= |y| <= PADDLE_FAR in its own half: it never reaches over the middle."""
+"""A paddle's centre keeps PADDLE_NEAR <= |y| <= PADDLE_FAR in its own half: it never crosses the middle."""
 HOME_Y: Final = 0.75
 """Where a paddle stands at the start."""
 
@@ -58,6 +58,6 @@ DEFAULT_TIME_LIMIT_S: Final = 300
 MAX_TIME_LIMIT_S: Final = 3600
 
 PUCK_GRID: Final = 1048576.0
-"""Steps per metre, and per metre a second, that the puck's position and speed are rounded to after each tick."""
+"""Steps per metre, and per metre a second, to which the puck is rounded after each tick."""
 PADDLE_GRID: Final = 16384.0
 """Steps per metre of paddle positions and of the positions that inputs ask for."""

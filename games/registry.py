@@ -1,0 +1,58 @@
+"""Which games there are, and the rooms that channels opened with `game=` are run by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from games.airhockey.game import NAME as AIR_HOCKEY
+from games.airhockey.game import AirHockey
+from games.game import Game
+from games.recording import Recording
+from games.room import GameRoom
+
+MAX_SEED: Final = 2**31 - 1
+GAMES: Final[dict[str, Callable[[dict[str, Any]], Game[Any]]]] = {AIR_HOCKEY: AirHockey}
+
+
+def make_game(name: str, options: dict[str, Any]) -> Game[Any]:
+    """The rules of `name` under `options`. Raises `ValueError` with one clear sentence."""
+    make = GAMES.get(name)
+    if make is None:
+        raise ValueError(f"there is no game {name[:40]!r}, only {', '.join(sorted(GAMES))}")
+    return make(options)
+
+
+class Rooms:
+    """Fills `hub.ports.RoomFactory`.
+
+    Options of every game: `seed` (0 to 2**31 - 1) and `bots` (seats that the room plays itself); the rest are
+    the game's own.
+    """
+
+    __slots__ = ("_random", "_recorded")
+
+    def __init__(
+        self,
+        random: Callable[[int], bytes],
+        recorded: Callable[[Recording], None] | None = None,
+    ) -> None:
+        """`random` draws a seed where none is given; `recorded` gets every match when it is over."""
+        self._random = random
+        self._recorded = recorded
+
+    def __call__(self, game: str, options: dict[str, Any]) -> GameRoom:
+        """A room for `game`. Raises `ValueError` with one clear sentence."""
+        own = dict(options)
+        seed = _whole(own.pop("seed", None), "seed", MAX_SEED)
+        bots = _whole(own.pop("bots", 0), "bots", 16)
+        rules = make_game(game, own)
+        if seed is None:
+            seed = int.from_bytes(self._random(4), "big") & MAX_SEED
+        return GameRoom(rules, seed=seed, bots=bots or 0, recorded=self._recorded)
+
+
+def _whole(value: Any, name: str, limit: int) -> int | None:
+    if value is None or (type(value) is int and 0 <= value <= limit):
+        return value
+    raise ValueError(f"{name} is {str(value)[:40]!r}, not a whole number from 0 to {limit}")
