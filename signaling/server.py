@@ -74,8 +74,7 @@ class HttpServer:
         server, self._server = self._server, None
         if server is None or self._ticking is None:
             return
-        server.should_exit = True
-        await self._ticking
+        self._ticking.cancel()
         await server.shutdown(sockets=self._sockets)
 
     def _config(self) -> uvicorn.Config:
