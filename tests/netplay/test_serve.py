@@ -1,0 +1,117 @@
+"""A served process: what it prints, when it is ready, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.support.server_process import environment, serving
+
+
+def get(url: str) -> tuple[int, bytes]:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.status, answer.read()
+
+
+def test_a_started_server_answers_shows_its_key_and_ends_cleanly(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        assert get(f"{server.url}/health")[0] == 200
+        assert get(f"{server.url}/ready")[0] == 200
+        banner = "\n".join(server.printed)
+        key_file = tmp_path / "state" / "netplay" / "development-key"
+        assert key_file.read_text().strip() in banner
+        assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
+        assert f"{server.url}/docs" in banner
+        assert server.stop(signal.SIGTERM) == 0
+    events = [json.loads(line)["event"] for line in server.logged]
+    assert events[-1] == "stopped"
+    assert "serving" in events
+
+
+def test_the_key_is_never_logged(tmp_path: Path) -> None:
+    with serving(tmp_path, "--log-level", "debug") as server:
+        get(f"{server.url}/")
+        assert server.stop(signal.SIGINT) == 0
+    key = (tmp_path / "state" / "netplay" / "development-key").read_text().strip()
+    assert key not in "\n".join(server.logged)
+
+
+def test_tcp_and_udp_share_one_number(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        port = server.url.rsplit(":", 1)[1]
+        assert f"127.0.0.1:{port}" in "\n".join(line for line in server.printed if line.startswith("UDP"))
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe,
+            pytest.raises(OSError, match="in use"),
+        ):
+            probe.bind(("127.0.0.1", int(port)))
+
+
+def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        told = subprocess.run(
+            [sys.executable, "-m", "netplay", "serve", "--port", str(port)],
+            cwd=tmp_path,
+            env=environment(tmp_path),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert told.returncode == 1
+    assert told.stdout == ""
+    last = told.stderr.splitlines()[-1]
+    assert last.startswith(f"netplay: cannot serve on 127.0.0.1, port {port}")
+    assert "in use" in last
+    assert "Traceback" not in told.stderr
+
+
+def test_a_misspelt_variable_is_logged_at_the_start(tmp_path: Path) -> None:
+    with serving(tmp_path, NETPLAY_PROT="1") as server:
+        assert server.stop() == 0
+    warning = next(json.loads(line) for line in server.logged if "unknown_environment" in line)
+    assert warning["variable"] == "NETPLAY_PROT"
+
+
+def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
+    """However long stopping takes, the second signal does not wait for it."""
+    script = (
+        "import asyncio, os, signal, sys\n"
+        "from netplay import serve\n"
+        "async def run():\n"
+        "    stop = asyncio.Event(); serve._on_stop_signals(stop.set)\n"
+        "    print('ready', flush=True); await stop.wait()\n"
+        "    print('asked', flush=True); await asyncio.sleep(60)\n"
+        "asyncio.run(run())\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    with process.stdout:
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "asked\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 128 + signal.SIGTERM
+
+
+def test_production_serves_with_a_configured_key_and_shows_none(tmp_path: Path) -> None:
+    made = subprocess.run(
+        [sys.executable, "-m", "netplay", "key", "new", "bob"], capture_output=True, text=True, check=True
+    ).stdout
+    (tmp_path / "netplay.toml").write_text('mode = "production"\n' + made[made.index("[[keys]]") :])
+    with serving(tmp_path) as server:
+        assert "npk_" not in "\n".join(server.printed)
+        assert server.stop() == 0
+    assert not os.path.exists(tmp_path / "state" / "netplay" / "development-key")
