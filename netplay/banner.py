@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 ANY_HOSTS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Addresses that stand for all of the machine's own, and the one of them to show."""
+NAME_WIDTH = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,27 +28,27 @@ class BannerFacts:
 
 
 def show(facts: BannerFacts, console: Console) -> None:
-    """Print the banner. Nothing in it is ever broken over two lines, so that it can be copied."""
+    """Print the banner. Nothing in it is cut or broken over two lines, however narrow the terminal is."""
+    console.print(f"\n[bold]netplay {facts.version}[/bold] serves in {facts.mode}", highlight=False)
+    for name, value in _rows(facts):
+        line = Text.assemble((f"{name:<{NAME_WIDTH}}", "bold"), value)
+        console.print(line, soft_wrap=True)
+    for text in _how_to_connect(base_url(facts.host, facts.http_port), facts.development_key):
+        console.print(Text(text), soft_wrap=True)
+
+
+def _rows(facts: BannerFacts) -> list[tuple[str, Text | str]]:
     url = base_url(facts.host, facts.http_port)
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ignore")
-    table.add_row("HTTP, WebSocket", url)
-    table.add_row("UDP", f"{_bracketed(_shown_host(facts.host))}:{facts.udp_port}")
-    table.add_row("API documents", f"{url}/docs")
-    if facts.games:
-        table.add_row("games", ", ".join(facts.games))
-    if facts.development_key:
-        table.add_row("development key", Text(facts.development_key, style="bold green"))
-        table.add_row("", f"kept in {facts.key_file}; `netplay key` prints it")
-    lines = [
-        f"\n[bold]netplay {facts.version}[/bold] serves in {facts.mode}",
-        table,
-        *_how_to_connect(url, facts.development_key),
-        "Ctrl-C stops it.\n",
+    rows: list[tuple[str, Text | str]] = [
+        ("HTTP, WebSocket", url),
+        ("UDP", f"{_bracketed(_shown_host(facts.host))}:{facts.udp_port}"),
+        ("API documents", f"{url}/docs"),
+        ("games", ", ".join(facts.games) or "none"),
     ]
-    for line in lines:
-        console.print(line, highlight=False, soft_wrap=True)
+    if facts.development_key:
+        rows.append(("development key", Text(facts.development_key, style="bold green")))
+        rows.append(("", f"kept in {facts.key_file}; `netplay key` prints it"))
+    return rows
 
 
 def base_url(host: str, port: int) -> str:
@@ -56,11 +56,12 @@ def base_url(host: str, port: int) -> str:
     return f"http://{_bracketed(_shown_host(host))}:{port}"
 
 
-def _how_to_connect(url: str, key: str | None) -> list[Text]:
-    snippet = f'connect("{url}", "{key or "<your key>"}", "lobby", "ada", "a password")'
+def _how_to_connect(url: str, key: str | None) -> list[str]:
     return [
-        Text("\nConnect from Python:\n  from messaging_agent import connect"),
-        Text(f"  async with {snippet} as channel: ..."),
+        "\nConnect from Python:",
+        "  from messaging_agent import connect",
+        f'  async with connect("{url}", "{key or "<your key>"}", "lobby", "ada", "a password") as channel: ...',
+        "\nCtrl-C stops it.\n",
     ]
 
 

@@ -32,14 +32,8 @@ def serve(loaded: Loaded) -> int:
     keys = server_keys(config, os.urandom)
     for variable in loaded.unknown_environment:
         log.warning("unknown_environment_variable", variable=variable)
-    try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            return runner.run(_run(config, keys))
-    except OSError as error:
-        print(
-            f"netplay: cannot serve on {config.host}, port {config.port}: {error.strerror}.", file=sys.stderr
-        )
-        return 1
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_run(config, keys))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -54,8 +48,13 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 async def _run(config: Config, keys: ServerKeys) -> int:
     stop = asyncio.Event()
     _on_stop_signals(stop.set)
-    server = NetplayServer(config, keys.ring)
-    await server.start()
+    server = NetplayServer(config, keys.ring, __version__)
+    try:
+        await server.start()
+    except OSError as error:
+        reason = error.strerror or error
+        print(f"netplay: cannot serve on {config.host}, port {config.port}: {reason}.", file=sys.stderr)
+        return 1
     try:
         _show_banner(config, keys, server)
         log.info("serving", host=config.host, http_port=server.http_port, udp_port=server.udp_port)
