@@ -29,7 +29,9 @@ class BannerFacts:
 
 def show(facts: BannerFacts, console: Console) -> None:
     """Print the banner. Nothing in it is cut or broken over two lines, however narrow the terminal is."""
-    console.print(f"\n[bold]netplay {facts.version}[/bold] serves in {facts.mode}", highlight=False)
+    console.print(
+        f"\n[bold]netplay {facts.version}[/bold] serves in {facts.mode}", highlight=False, soft_wrap=True
+    )
     for name, value in _rows(facts):
         line = Text.assemble((f"{name:<{NAME_WIDTH}}", "bold"), value)
         console.print(line, soft_wrap=True)
@@ -57,10 +59,11 @@ def base_url(host: str, port: int) -> str:
 
 
 def _how_to_connect(url: str, key: str | None) -> list[str]:
+    arguments = f'"{url}", "{key or "<your key>"}", "lobby", "ada", "a password"'
     return [
         "\nConnect from Python:",
         "  from messaging_agent import connect",
-        f'  async with connect("{url}", "{key or "<your key>"}", "lobby", "ada", "a password") as channel: ...',
+        f"  async with connect({arguments}) as channel: ...",
         "\nCtrl-C stops it.\n",
     ]
 
