@@ -1,4 +1,4 @@
-"""Ports: what the hub needs of links, stores, time and local agents. Others fill them; the hub imports none of them."""
+"""Ports: what the hub needs of links, stores, time and local agents. Others fill them."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class LinkAcceptor(Protocol):
     """What a transport calls when a remote has proved a connect token. The hub fills it."""
 
     def attach(self, claims: bytes, link: Link) -> LinkHandler:
-        """The handler for `link`. Raises `hub.errors.ChannelError` where the claims are refused (the transport
-        then closes the link with that error's close code)."""
+        """The handler for `link`. Raises `hub.errors.ChannelError` where the claims are refused (the
+        transport then closes the link with that error's close code)."""
 
 
 class Timer(Protocol):

@@ -149,12 +149,16 @@ class StreamSender:
     def resume(self, received: int) -> Resumption:
         """A new link is there, and the other side has everything up to `received`.
 
-        Afterwards `replay` gives what is to be sent again. Raises ProtocolError as `acknowledged` does.
+        Recovered: `replay` gives what is to be sent again. Not recovered: something it needs is not kept any
+        more, so everything kept is given up too, and the stream goes on with new messages. ProtocolError
+        where `received` was never sent.
         """
-        missed = max(0, self._base - received)
+        recovered = received >= self._base
         self.acknowledged(received)
+        if not recovered:
+            self.discard()
         self.discarding = False
-        return Resumption(missed == 0, missed)
+        return Resumption(recovered, 0 if recovered else self.last - received)
 
     def replay(self, now: float) -> Iterator[StreamMessage]:
         """Every kept message, in order. Their age starts anew: a new link gets its full time."""

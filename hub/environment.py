@@ -1,0 +1,23 @@
+"""What every part of one hub shares: configuration, clock, log, counters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hub.config import HubConfig
+from hub.ports import Clock, MessageLog
+from hub.statistics import HubStats
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Passed down by the hub; nothing in it belongs to one channel."""
+
+    config: HubConfig
+    clock: Clock
+    log: MessageLog
+    stats: HubStats
+
+    def wall_ms(self) -> int:
+        """Milliseconds since the Unix epoch."""
+        return int(self.clock.wall() * 1000)
