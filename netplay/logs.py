@@ -21,6 +21,9 @@ TRACE_CHARACTERS = 8_000
 FIELDS = 32
 """Most fields of one line."""
 
+FIRST_FIELDS = ("timestamp", "level", "event", "_record", "_from_structlog")
+"""Fields that every line has, in front of its own; the last two are the logging library's."""
+
 HIDDEN = "[hidden]"
 SECRET_WORDS = frozenset(
     (
@@ -80,12 +83,10 @@ def configure(
 
 def clean(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Hide secrets, escape control characters, cut what is long: the last step before a line is written."""
-    kept: EventDict = {}
+    kept: EventDict = {name: _value(name, event[name]) for name in FIRST_FIELDS if name in event}
     for name in list(event)[:FIELDS]:
-        kept[_text(name, 64)] = _value(name, event[name])
-    for name in ("event", "level", "timestamp", "_record", "_from_structlog"):
-        if name in event and name not in kept:
-            kept[name] = event[name] if name.startswith("_") else _value(name, event[name])
+        if name not in kept:
+            kept[_text(name, 64)] = _value(name, event[name])
     return kept
 
 
