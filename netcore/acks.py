@@ -1,0 +1,140 @@
+"""Which packets arrived, and when the remote must be told (docs/protocol/ncp.md, section 10)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from netcore.frames import ACK_DELAY_UNIT_S, CARRIES_RELIABLE, ELICITING, MAX_GAPS, URGENT, ack_frame
+
+MAX_RANGES: Final = 64
+_MAX_DELAY_FIELD: Final = 16_383
+
+
+class ReceivedPackets:
+    """Ranges of received packet numbers and the acknowledgement that is owed for them.
+
+    The newest range is `_low` to `largest`; `_older` holds the others as [low, high], newest first.
+    Packets in order therefore only move `largest`.
+    """
+
+    __slots__ = (
+        "_largest_at",
+        "_low",
+        "_max_ack_delay_s",
+        "_older",
+        "_reliable",
+        "deadline",
+        "due",
+        "largest",
+        "pending",
+    )
+
+    def __init__(self, max_ack_delay_s: float) -> None:
+        """`max_ack_delay_s` is the longest an acknowledgement waits for a packet to ride on."""
+        self._max_ack_delay_s = max_ack_delay_s
+        self.largest = -1
+        self._low = 0
+        self._largest_at = 0.0
+        self._older: list[list[int]] = []
+        self._reliable = 0
+        self.pending = False
+        """Something arrived that no acknowledgement has told yet."""
+        self.due = False
+        """The acknowledgement must go now, alone if need be."""
+        self.deadline: float | None = None
+        """When it becomes due by itself."""
+
+    def record(self, pn: int, what: int, now: float) -> None:
+        """Packet `pn`, not seen before, was handled; `what` is `frames.parse`'s result. May set `due`."""
+        if pn == self.largest + 1:
+            self.largest = pn
+            self._largest_at = now
+            gap = False
+        else:
+            self._record_out_of_order(pn, now)
+            gap = True
+        if what & ELICITING:
+            self.pending = True
+            if what & CARRIES_RELIABLE:
+                self._reliable += 1
+            if gap or what & URGENT or self._reliable >= 2:
+                self.due = True
+            elif self.deadline is None:
+                self.deadline = now + self._max_ack_delay_s
+        elif gap:
+            self.pending = True
+
+    def _record_out_of_order(self, pn: int, now: float) -> None:
+        if pn > self.largest:
+            if self.largest >= self._low:
+                self._older.insert(0, [self._low, self.largest])
+                del self._older[MAX_RANGES - 1 :]
+            self._low = self.largest = pn
+            self._largest_at = now
+        elif pn == self._low - 1:
+            self._low = pn
+            if self._older and self._older[0][1] == pn - 1:
+                self._low = self._older.pop(0)[0]
+        else:
+            self._fill(pn)
+
+    def _fill(self, pn: int) -> None:
+        """Put `pn`, which lies below the newest range and does not touch it, into the older ones."""
+        older = self._older
+        at = 0
+        while at < len(older) and older[at][0] > pn:
+            at += 1
+        # older[at] is the first range that starts below pn, older[at - 1] the last one above it.
+        joins_above = at > 0 and older[at - 1][0] == pn + 1
+        joins_below = at < len(older) and older[at][1] == pn - 1
+        if joins_above and joins_below:
+            older[at - 1][0] = older.pop(at)[0]
+        elif joins_above:
+            older[at - 1][0] = pn
+        elif joins_below:
+            older[at][1] = pn
+        else:
+            older.insert(at, [pn, pn])
+            del older[MAX_RANGES - 1 :]
+
+    def expire(self, now: float) -> bool:
+        """True where the acknowledgement has become due by its deadline."""
+        if self.deadline is None or self.deadline > now:
+            return False
+        self.deadline = None
+        self.due = True
+        return True
+
+    def frame(self, now: float) -> bytes:
+        """ACK or ACK_GAPS for everything received; call `told` once it goes out."""
+        delay = int((now - self._largest_at) / ACK_DELAY_UNIT_S)
+        low = self._low
+        gaps: list[tuple[int, int]] = []
+        for low_older, high in self._older[:MAX_GAPS]:
+            gaps.append((low - high - 2, high - low_older))
+            low = low_older
+        return ack_frame(self.largest, min(max(delay, 0), _MAX_DELAY_FIELD), self.largest - self._low, gaps)
+
+    def told(self) -> None:
+        """The remote is being told: nothing is owed until the next packet arrives."""
+        self.pending = self.due = False
+        self.deadline = None
+        self._reliable = 0
+
+    def forget_up_to(self, pn: int) -> None:
+        """An acknowledgement with largest `pn` was itself acknowledged: ranges up to it are done with."""
+        if pn >= self._low:
+            self._low = min(pn + 1, self.largest)
+            self._older.clear()
+            return
+        older = self._older
+        while older and older[-1][1] <= pn:
+            older.pop()
+        if older and older[-1][0] <= pn:
+            older[-1][0] = pn + 1
+
+    def ranges(self) -> list[tuple[int, int]]:
+        """(low, high) of every range still told of, newest first."""
+        if self.largest < 0:
+            return []
+        return [(self._low, self.largest), *((low, high) for low, high in self._older)]

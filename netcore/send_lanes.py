@@ -1,0 +1,323 @@
+"""Unreliable and sequenced lanes, sending side: what waits, and its frames (docs/protocol/ncp.md, section 9).
+
+A lane queues messages and, when a packet is being filled, writes as many of them into the `Draft` as fit.
+Frames are three pieces in `Draft.parts` (head, length, data), joined once a packet.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import deque
+from itertools import islice
+from typing import Final
+
+from netcore.delivery import Delivery
+from netcore.fragments import (
+    MAX_UNRELIABLE_BYTES,
+    PART_BYTES,
+    part_count,
+    part_size,
+)
+from netcore.frames import message_head
+from netcore.recovery import Part
+from netcore.stats import ConnectionStats
+from netcore.varint import MAX_VARINT, SHORT_VARINTS, encode_varint
+
+MAX_KEYS: Final = 256
+"""Keys of one sequenced lane."""
+
+_HEAD_KEY1: Final = struct.Struct(">BBHB").pack
+_HEAD_KEY2: Final = struct.Struct(">BBHH").pack
+
+
+class Draft:
+    """A packet being filled. `parts` holds three pieces a message after whatever frames stand in front."""
+
+    __slots__ = ("chunks", "messages", "parts", "room")
+
+    def __init__(self) -> None:
+        """Empty, without room: `reset` first."""
+        self.parts: list[bytes] = []
+        self.room = 0
+        self.chunks: list[Part] | None = None
+        """Reliable parts inside, for the record of sent packets."""
+        self.messages = 0
+
+    def reset(self, room: int) -> None:
+        """Start a packet with `room` bytes for frames."""
+        self.parts = []
+        self.room = room
+        self.chunks = None
+        self.messages = 0
+
+
+class UnreliableSender:
+    """Messages that go out once or not at all; the oldest are dropped at the byte cap, or when their time is
+    up."""
+
+    __slots__ = (
+        "_bytes",
+        "_cap",
+        "_cut",
+        "_fresh",
+        "_head",
+        "_next_id",
+        "_slot",
+        "_stats",
+        "_waiting",
+        "kind",
+        "ready",
+    )
+
+    def __init__(self, lane: int, cap_bytes: int, stats: ConnectionStats) -> None:
+        """`cap_bytes` of unsent messages."""
+        self.kind = Delivery.UNRELIABLE
+        self._slot = lane
+        self._head = message_head(lane)
+        self._cap = cap_bytes
+        self._stats = stats
+        self._fresh: deque[tuple[bytes, float | None]] = deque()
+        self._waiting: deque[tuple[bytes, float]] = deque()  # with deadlines; older than all in _fresh
+        self._cut: _Cut | None = None
+        self._bytes = 0
+        self._next_id = 0
+        self.ready = False
+
+    def put(self, data: bytes, key: int, ttl_s: float | None) -> None:
+        """Queue a message; `ttl_s` counts from the flush that first could not send it."""
+        size = len(data)
+        if size > PART_BYTES and size > MAX_UNRELIABLE_BYTES:
+            raise ValueError(f"unreliable message of {size} bytes; the limit is {MAX_UNRELIABLE_BYTES}")
+        if key:
+            raise ValueError(f"key {key} on an unreliable lane; only sequenced lanes have keys")
+        self._fresh.append((data, ttl_s))
+        self._bytes += size
+        if self._bytes > self._cap:
+            self._drop_oldest()
+        self.ready = True
+
+    def _drop_oldest(self) -> None:
+        while self._bytes > self._cap and len(self._fresh) + len(self._waiting) > 1:
+            data, _ = self._waiting.popleft() if self._waiting else self._fresh.popleft()
+            self._bytes -= len(data)
+            self._stats.dropped_queue += 1
+
+    def stamp(self, now: float) -> None:
+        """A flush could not send everything: start the clock of what is left."""
+        for data, ttl_s in self._fresh:
+            self._waiting.append((data, float("inf") if ttl_s is None else now + ttl_s))
+        self._fresh.clear()
+
+    def _expire(self, now: float) -> None:
+        waiting = self._waiting
+        if any(deadline <= now for _, deadline in waiting):
+            live = [entry for entry in waiting if entry[1] > now]
+            self._stats.dropped_ttl += len(waiting) - len(live)
+            self._waiting = deque(live)
+            self._bytes = sum(len(data) for queue in (self._waiting, self._fresh) for data, _ in queue)
+
+    def fill(self, draft: Draft, now: float) -> bool:
+        """Write what fits into `draft`. False where the packet is full and more is left."""
+        if self._cut is not None and not self._fill_cut(draft):
+            return False
+        if self._waiting:
+            self._expire(now)
+        for queue in (self._waiting, self._fresh):
+            parts, room, head = draft.parts, draft.room, self._head
+            need = len(head)
+            while queue:
+                data = queue[0][0]
+                size = len(data)
+                if size > PART_BYTES:
+                    queue.popleft()
+                    self._bytes -= size
+                    self._cut = _Cut(data, self._slot, self._next_id, b"")
+                    self._next_id += 1
+                    draft.messages += 1
+                    if not self._fill_cut(draft):
+                        return False
+                    room = draft.room
+                    continue
+                if need + size > room:
+                    draft.room = room
+                    return False
+                queue.popleft()
+                length = SHORT_VARINTS[size]
+                parts += (head, length, data)
+                room -= need + len(length) + size
+                self._bytes -= size
+                draft.messages += 1
+            draft.room = room
+        self.ready = False
+        return True
+
+    def _fill_cut(self, draft: Draft) -> bool:
+        if self._cut is None or self._cut.fill(draft):
+            self._cut = None
+            return True
+        return False
+
+    def queued_bytes(self) -> int:
+        """Unsent bytes."""
+        return self._bytes
+
+
+class SequencedSender:
+    """The newest message of each key; a newer one replaces one not sent yet.
+
+    Ids count for each key, so that 16 bits suffice however many keys there are.
+    """
+
+    __slots__ = (
+        "_batch",
+        "_cut",
+        "_ids",
+        "_lane",
+        "_next",
+        "_pending",
+        "_slot",
+        "_stats",
+        "_type",
+        "kind",
+        "ready",
+    )
+
+    def __init__(self, lane: int, stats: ConnectionStats) -> None:
+        """No key known yet."""
+        self.kind = Delivery.SEQUENCED
+        self._lane = lane
+        self._slot = Delivery.SEQUENCED << 6 | lane
+        self._type = message_head(self._slot)[0]
+        self._stats = stats
+        self._ids: dict[int, int] = {}
+        self._pending: dict[int, bytes] = {}
+        self._batch: list[tuple[int, bytes]] = []  # taken from _pending, being written; from _next on unsent
+        self._next = 0
+        self._cut: _Cut | None = None
+        self.ready = False
+
+    def put(self, data: bytes, key: int, ttl_s: float | None) -> None:
+        """Queue the newest message of `key`, in place of an unsent older one."""
+        if key not in self._ids:
+            self._admit(key)
+        if len(data) > MAX_UNRELIABLE_BYTES:
+            raise ValueError(f"sequenced message of {len(data)} bytes; the limit is {MAX_UNRELIABLE_BYTES}")
+        if ttl_s is not None:
+            raise ValueError("a ttl on a sequenced lane; only unreliable messages have one")
+        self._pending[key] = data
+        self.ready = True
+
+    def _admit(self, key: int) -> None:
+        if not 0 <= key <= MAX_VARINT:
+            raise ValueError(f"key {key} out of range, must be 0 to {MAX_VARINT}")
+        if len(self._ids) >= MAX_KEYS:
+            raise ValueError(f"key {key} would be one too many on lane {self._lane}; the limit is {MAX_KEYS}")
+        self._ids[key] = -1
+
+    def stamp(self, now: float) -> None:
+        """A flush could not send everything; nothing to do, what is newer replaces it."""
+
+    def fill(self, draft: Draft, now: float) -> bool:
+        """Write what fits into `draft`. False where the packet is full and more is left."""
+        if self._cut is not None and not self._fill_cut(draft):
+            return False
+        batch = self._batch
+        if self._pending:
+            batch = self._take_pending()
+        parts, room, ids = draft.parts, draft.room, self._ids
+        head_type, lane = self._type, self._lane
+        start = self._next
+        done = 0
+        for key, data in islice(batch, start, None) if start else batch:
+            size = len(data)
+            if size + 6 > room or size > PART_BYTES or key >= 0x4000 or not lane:
+                draft.room = room
+                if not self._fill_rare(draft, key, data):
+                    done += self._cut is not None  # taken, though not all of its parts are out
+                    self._next = start + done
+                    draft.messages += done
+                    return False
+                room = draft.room
+                done += 1
+                continue
+            number = ids[key] = (ids[key] + 1) & 0xFFFF
+            length = SHORT_VARINTS[size]
+            if key < 0x40:
+                parts += (_HEAD_KEY1(head_type, lane, number, key), length, data)
+                room -= size + 5 + len(length)
+            else:
+                parts += (_HEAD_KEY2(head_type, lane, number, key | 0x4000), length, data)
+                room -= size + 6 + len(length)
+            done += 1
+        draft.room = room
+        draft.messages += done
+        self._batch = []
+        self._next = 0
+        self.ready = False
+        return True
+
+    def _take_pending(self) -> list[tuple[int, bytes]]:
+        """Everything unsent, the newest of each key."""
+        if self._next < len(self._batch):
+            merged = dict(self._batch[self._next :])
+            merged.update(self._pending)
+            self._pending = merged
+        self._batch = list(self._pending.items())
+        self._next = 0
+        self._pending.clear()
+        return self._batch
+
+    def _fill_rare(self, draft: Draft, key: int, data: bytes) -> bool:
+        """A message that needs more than the fast path: lane 0, a long key, fragments, or a tight packet."""
+        size = len(data)
+        number = (self._ids[key] + 1) & 0xFFFF
+        if size > PART_BYTES:
+            self._ids[key] = number
+            self._cut = _Cut(data, self._slot, number, encode_varint(key))
+            return self._fill_cut(draft)
+        head = message_head(self._slot) + number.to_bytes(2, "big") + encode_varint(key)
+        if len(head) + size > draft.room:
+            return False
+        self._ids[key] = number
+        length = SHORT_VARINTS[size]
+        draft.parts += (head, length, data)
+        draft.room -= len(head) + len(length) + size
+        return True
+
+    def _fill_cut(self, draft: Draft) -> bool:
+        if self._cut is None or self._cut.fill(draft):
+            self._cut = None
+            return True
+        return False
+
+    def queued_bytes(self) -> int:
+        """Unsent bytes."""
+        waiting = sum(len(data) for _, data in self._batch[self._next :])
+        return waiting + sum(map(len, self._pending.values()))
+
+
+class _Cut:
+    """An unreliable or sequenced message on its way in parts."""
+
+    __slots__ = ("_data", "_head", "_index", "_last", "_size")
+
+    def __init__(self, data: bytes, slot: int, number: int, key: bytes) -> None:
+        self._data = data
+        self._head = message_head(slot, fragment=True) + (number & 0xFFFF).to_bytes(2, "big") + key
+        self._size = part_size(len(data))
+        self._last = part_count(len(data)) - 1
+        self._index = 0
+
+    def fill(self, draft: Draft) -> bool:
+        """Write the next parts into `draft`; False while some are left."""
+        while self._index <= self._last:
+            at = self._index * self._size
+            data = self._data[at : at + self._size]
+            head = self._head + SHORT_VARINTS[self._index] + SHORT_VARINTS[self._last]
+            if len(head) + len(data) > draft.room:
+                return False
+            length = SHORT_VARINTS[len(data)]
+            draft.parts += (head, length, data)
+            draft.room -= len(head) + len(length) + len(data)
+            self._index += 1
+        return True
