@@ -13,7 +13,7 @@ import logging
 import socket
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
@@ -77,6 +77,7 @@ class WebSocketProtocol(asyncio.Protocol):
     __slots__ = (
         "_awake",
         "_connections",
+        "_control_backlog",
         "_core",
         "_last_received",
         "_link",
@@ -110,6 +111,7 @@ class WebSocketProtocol(asyncio.Protocol):
         self._link: FramedLink | None = None
         self._message: bytearray | None = None
         self._paused = False
+        self._control_backlog = 0
         self._awake = False
         self._timer: asyncio.TimerHandle | None = None
         self._last_received = 0.0
@@ -127,13 +129,13 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The HTTP server hands over its stream; the upgrade request follows as the first data."""
-        assert isinstance(transport, asyncio.Transport)
-        self._stream = transport
+        stream = cast(asyncio.Transport, transport)  # uvloop's is one without saying so
+        self._stream = stream
         self._connections.add(self)
         self._service.protocols.add(self)
-        peer = transport.get_extra_info("peername")
+        peer = stream.get_extra_info("peername")
         self.remote_address = str(peer[0]) if isinstance(peer, (tuple, list)) and peer else ""
-        _hold_back_little(transport, self._service.config.unsent_bytes)
+        _hold_back_little(stream, self._service.config.unsent_bytes)
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client, already cut as the stream pleased."""
@@ -188,6 +190,7 @@ class WebSocketProtocol(asyncio.Protocol):
     def resume_writing(self) -> None:
         """The stream took everything."""
         self._paused = False
+        self._control_backlog = 0
         self._pump()
 
     def shutdown(self) -> None:
@@ -369,9 +372,13 @@ class WebSocketProtocol(asyncio.Protocol):
         for chunk in self._core.data_to_send():
             if chunk:
                 self._write(chunk)
+                self._control_backlog += len(chunk)
             elif not stream.is_closing():
                 self._half_close(stream)
-        if self._paused and stream.get_write_buffer_size() > MAX_CONTROL_BACKLOG_BYTES and self._link is None:
+        if not self._paused:
+            self._control_backlog = 0
+        elif self._control_backlog > MAX_CONTROL_BACKLOG_BYTES:
+            self._end(CloseCode.SLOW_CONSUMER, "answers to pings are not read", remote=False)
             self._abort()
 
     def _half_close(self, stream: asyncio.Transport) -> None:
@@ -426,7 +433,7 @@ def _hold_back_little(stream: asyncio.Transport, unsent_bytes: int) -> None:
     stream.set_write_buffer_limits(high=1, low=0)
     # Under TLS the encrypted bytes wait in the stream below; asyncio has no public way to it.
     below = getattr(getattr(stream, "_ssl_protocol", None), "_transport", None)
-    if isinstance(below, asyncio.Transport):
+    if below is not None:
         below.set_write_buffer_limits(high=1, low=0)
     raw = stream.get_extra_info("socket")
     option = getattr(socket, "TCP_NOTSENT_LOWAT", None)

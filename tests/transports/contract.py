@@ -1,4 +1,4 @@
-"""What every transport promises of its links; one class of tests that each transport runs with its own harness."""
+"""What every transport promises of its links: one class of tests, run with each transport's harness."""
 
 from __future__ import annotations
 

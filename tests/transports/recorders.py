@@ -1,4 +1,4 @@
-"""What the link tests see: handlers that write down what they were told, and waiting for it without sleeping."""
+"""What the link tests see: handlers that write down what they were told, and a way to wait for it."""
 
 from __future__ import annotations
 

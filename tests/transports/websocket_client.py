@@ -1,4 +1,4 @@
-"""A WebSocket client for the tests: websockets' sans-I/O client on a raw asyncio stream, with every misbehaviour."""
+"""A WebSocket client for the tests: websockets' sans-I/O client on a raw stream, able to misbehave."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from typing import cast
 
 from websockets.client import ClientProtocol
 from websockets.frames import CloseCode as WsCode
@@ -70,8 +71,7 @@ class WebSocketClient(asyncio.Protocol, Remote):
         return client
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.stream = transport
+        self.stream = cast(asyncio.Transport, transport)  # uvloop's is one without saying so
 
     def data_received(self, data: bytes) -> None:
         self.core.receive_data(data)
