@@ -153,7 +153,6 @@ class Connection:
         "claims",
         "established",
         "is_client",
-        "on_established",
         "stats",
     )
 
@@ -181,8 +180,6 @@ class Connection:
         self.claims = b""
         self.established = is_client
         """False at a server until the client's first packet authenticated."""
-        self.on_established: Callable[[Connection], None] | None = None
-        """Server: called once, before the first packet's frames are handled; may set `handler` or `close`."""
         self.stats = ConnectionStats(self._gauges)
         self._config = config
         self._dirty = dirty
@@ -296,8 +293,8 @@ class Connection:
         if self._phase is _CLOSED:
             return False
         if addr != self.address:
-            # Migration goes here: an authentic packet with the largest number so far will move the
-            connection.self.stats.other_address += 1
+            # Migration goes here: an authentic packet with the largest number so far moves the connection.
+            self.stats.other_address += 1
             return False
         opener = self._opener
         frames = opener.open(data)
@@ -309,10 +306,7 @@ class Connection:
         stats = self.stats
         stats.packets_in += 1
         stats.bytes_in += len(data)
-        if not self.established:
-            self.established = True
-            if self.on_established is not None:
-                self.on_established(self)
+        self.established = True
         if self._phase is _CLOSING:
             self._receive_while_closing(frames, now)
             return True

@@ -204,10 +204,7 @@ class ReliableSender:
     def _write(self, draft: Draft, number: int, index: int, message: bytes | _PartedMessage) -> bool:
         first = self._head if index < 0 else self._part_head
         lane = self._lane
-        if lane:
-            head = _HEAD_LANE(first, lane, number & 0xFFFF)
-        else:
-            head = _HEAD_ZERO(first, number & 0xFFFF)
+        head = _HEAD_LANE(first, lane, number & 0xFFFF) if lane else _HEAD_ZERO(first, number & 0xFFFF)
         if isinstance(message, _PartedMessage):
             head += SHORT_VARINTS[index] + SHORT_VARINTS[message.last]
             data = message.part(index)
