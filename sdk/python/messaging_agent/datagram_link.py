@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from netcore.connection import Connection
-
 from messaging_agent.errors import OutboxFull
 from messaging_agent.links import LinkHandler
+from netcore.connection import Connection
 from netcore.delivery import Delivery
 from netcore.errors import QueueFull
 
@@ -18,9 +17,9 @@ from netcore.errors import QueueFull
 class DatagramLink:
     """One connection attempt over UDP. Give it to a `ClientEndpoint` as its handler.
 
-    `opened(link)` is called once when the server has proved itself: attach the link to a session then
-    (`link.handler = session.attach_link(link)`). `failed(code, reason)` is called instead where the attempt
-    ends without an open connection. A link that was open tells its `handler`.
+    `opened(link)` is called once when the server has proved itself: attach the link to a session then,
+    `link.start(session.attach_link(link))`. `failed(code, reason)` is called instead where the attempt ends
+    without an open connection. Once started, the link tells its handler of its end.
     """
 
     transport = "udp"
@@ -28,10 +27,17 @@ class DatagramLink:
     def __init__(
         self, opened: Callable[[DatagramLink], None], failed: Callable[[int, str], None] | None = None
     ) -> None:
-        self.handler: LinkHandler | None = None
         self._opened = opened
         self._failed = failed
+        self._handler: LinkHandler | None = None
         self._connection: Connection | None = None
+        self._end: tuple[int, str, bool] | None = None
+
+    def start(self, handler: LinkHandler) -> None:
+        """From now on `handler` hears what comes; at once of an end that has been already."""
+        self._handler = handler
+        if self._end is not None:
+            handler.link_closed(*self._end)
 
     # ClientHandler of netcore
 
@@ -42,14 +48,15 @@ class DatagramLink:
 
     def message_received(self, lane: int, kind: Delivery, key: int, data: bytes) -> None:
         """A whole message arrived on the connection."""
-        if self.handler is not None:
-            self.handler.link_message(lane, kind, key, data)
+        if self._handler is not None:
+            self._handler.link_message(lane, kind, key, data)
 
     def connection_closed(self, code: int, reason: str, remote: bool) -> None:
         """The connection ended, or never came about."""
-        if self.handler is not None:
-            self.handler.link_closed(code, reason, remote)
-        elif self._failed is not None:
+        self._end = (code, reason, remote)
+        if self._handler is not None:
+            self._handler.link_closed(code, reason, remote)
+        elif self._connection is None and self._failed is not None:
             self._failed(code, reason)
 
     # Link of the session
@@ -57,7 +64,7 @@ class DatagramLink:
     def send(self, lane: int, kind: Delivery, data: bytes, key: int = 0) -> None:
         """Queue one message; `OutboxFull` for a reliable kind whose queue is at its cap."""
         connection = self._connection
-        if connection is None or connection.is_closed:
+        if connection is None or self._end is not None:
             return
         try:
             connection.send(lane, kind, data, key)
@@ -66,12 +73,12 @@ class DatagramLink:
 
     def flush(self) -> None:
         """Let queued messages go out when the present wake-up ends."""
-        if self._connection is not None:
+        if self._connection is not None and self._end is None:
             self._connection.flush()
 
     def close(self, code: int, reason: str = "") -> None:
         """Send what is queued, tell the server, and end."""
-        if self._connection is not None:
+        if self._connection is not None and self._end is None:
             self._connection.close(code, reason)
 
     @property

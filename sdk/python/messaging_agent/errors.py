@@ -58,9 +58,21 @@ class BadRequest(RequestRefused):
 
 
 class Conflict(RequestRefused):
-    """409: what was asked contradicts what is there: another `game`, an agent name in use."""
+    """409: what was asked contradicts what is there."""
 
-    advice = "Use the value the channel was opened with, or another channel or agent name."
+    advice = "Use the value the channel was opened with, or another channel."
+
+
+class NameTaken(Conflict):
+    """409: another agent of the channel has this name."""
+
+    advice = "Take another agent name, or resume with the session id of the agent that has it."
+
+
+class NoSeat(Conflict):
+    """409: the channel is full."""
+
+    advice = "Try again later, or take another channel."
 
 
 class SessionGone(RequestRefused):
@@ -203,13 +215,18 @@ _SENTENCES: dict[int, str] = {
     CloseCode.IDLE: "nothing was heard from the other side",
     CloseCode.INTERNAL: "an internal error",
     CloseCode.TOKEN_REFUSED: "the connect token was refused",
+    0x381: "the session could not be resumed",
 }
+
+SESSION_UNKNOWN = 0x381
+"""The code with which a session ends that could not be resumed (docs/protocol/errors.md)."""
 
 _CLOSED: dict[int, type[ChannelClosed]] = {
     CloseCode.KICKED: Kicked,
     CloseCode.REPLACED: Replaced,
     CloseCode.CHANNEL_FULL: ChannelFull,
     CloseCode.NOT_ALLOWED: NotAllowed,
+    SESSION_UNKNOWN: SessionLost,
 }
 
 _REFUSED: dict[int, type[RequestRefused]] = {
@@ -223,6 +240,15 @@ _REFUSED: dict[int, type[RequestRefused]] = {
     415: BadRequest,
     422: BadRequest,
     429: Throttled,
+}
+
+
+_REFUSED_TYPES: dict[str, type[RequestRefused]] = {
+    "name-taken": NameTaken,
+    "channel-full": NoSeat,
+    "session-unknown": SessionGone,
+    "session-refused": SessionGone,
+    "no-such-agent": BadRequest,
 }
 
 
@@ -240,8 +266,9 @@ def channel_closed(code: int, reason: str, *, remote: bool) -> ChannelClosed:
 
 
 def request_refused(
-    status: int, detail: str, *, type: str, code: int | None, retry_after_s: float | None, may_retry: bool
+    status: int, detail: str, *, slug: str, code: int | None, retry_after_s: float | None, may_retry: bool
 ) -> RequestRefused:
     """The exception for an HTTP answer of `status`."""
-    kind = _REFUSED.get(status, ServerFault if status >= 500 else RequestRefused)
-    return kind(status, detail, type=type, code=code, retry_after_s=retry_after_s, may_retry=may_retry)
+    by_status = _REFUSED.get(status, ServerFault if status >= 500 else RequestRefused)
+    kind = _REFUSED_TYPES.get(slug, by_status)
+    return kind(status, detail, type=slug, code=code, retry_after_s=retry_after_s, may_retry=may_retry)

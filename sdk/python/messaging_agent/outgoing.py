@@ -12,7 +12,7 @@ from messaging.lanes import APPLICATION_FIRST, APPLICATION_LAST, DEFAULT_APPLICA
 from messaging.names import check_name
 from messaging.stream import StreamSender
 from messaging_agent.errors import OutboxFull, UnknownAgent
-from messaging_agent.roster import Roster
+from messaging_agent.roster import Agent, Roster
 from netcore.delivery import Delivery
 
 MAX_CONTENT_BYTES: Final = 256 * 1024 - 128
@@ -54,7 +54,12 @@ class Outgoing:
             raise ValueError(f"key is {key}, must be 0 to {MAX_KEY}")
         if key and delivery is not Delivery.SEQUENCED:
             raise ValueError(f"a key is for sequenced messages, this one is {delivery.name.lower()}")
-        persistent = delivery.is_reliable if ephemeral is None else not ephemeral
+        agent = None if to is None else self._agent_named(to)
+        if ephemeral is None:
+            # An agent inside the server has no log to read from.
+            persistent = delivery.is_reliable and not (agent is not None and agent.local)
+        else:
+            persistent = not ephemeral
         if persistent and not delivery.is_reliable:
             raise ValueError(f"a stored message has to be reliable or ordered, not {delivery.name.lower()}")
         number = self._roster.type_number(type)
@@ -64,7 +69,7 @@ class Outgoing:
             format=format,
             encrypted=encrypted,
             persistent=persistent,
-            to=None if to is None else self._index_of(to),
+            to=None if agent is None else agent.index,
         )
         return self._lane_for(delivery, lane), body
 
@@ -104,8 +109,8 @@ class Outgoing:
             raise ValueError(f"lane {lane} is {kind.name.lower()}, take another for {delivery.name.lower()}")
         return lane
 
-    def _index_of(self, name: str) -> int:
+    def _agent_named(self, name: str) -> Agent:
         agent = self._roster.by_name(name)
         if agent is None:
             raise UnknownAgent(f"No agent named {name!r} is in the channel.")
-        return agent.index
+        return agent

@@ -18,8 +18,9 @@ from messaging.lanes import CONTROL, TIME
 from messaging.stream import ACK_DELAY_S
 from messaging.timecode import TimeAnswer, decode_time, encode_time_request
 from messaging_agent.attachment import Attachment
-from messaging_agent.errors import ChannelClosed, NotConnected, OutboxFull, channel_closed
+from messaging_agent.errors import ChannelClosed, NotConnected, channel_closed
 from messaging_agent.incoming import KIND_OF_LANE, Incoming
+from messaging_agent.link_feed import LinkFeed
 from messaging_agent.links import Link
 from messaging_agent.messages import Message, encode_content
 from messaging_agent.outgoing import Outgoing
@@ -31,7 +32,7 @@ from netcore.delivery import Delivery
 from statesync.clock import ClockSync
 
 LEAVE_TIMEOUT_S: Final = 1.0
-"""How long a leaving session waits for the server to have everything."""
+"""How long a leaving session waits for the server to have everything, and then for the answer to LEAVE."""
 
 
 class SessionState(enum.Enum):
@@ -78,6 +79,7 @@ class ClientSession:
         self._presence = Presence(handler)
         self._incoming = Incoming(self.roster, self._hand_on)
         self._outgoing = Outgoing(self.roster)
+        self._feed = LinkFeed(clock())
         self._live: Attachment | None = None
         self._pending: Attachment | None = None
         self._retold = False
@@ -208,22 +210,23 @@ class ClientSession:
             ephemeral=ephemeral,
             encrypted=encrypted,
         )
+        number = 0
         if delivery.is_reliable:
-            wire = self._outgoing.push(self._now(), lane, delivery, body)
+            now = self._now()
+            wire = self._outgoing.push(now, lane, delivery, body)
             number = self._outgoing.stream.last
-            self._link_send(lane, delivery, wire)
+            self._feed.stream_message(lane, delivery, wire, now)
+            self.wake()
         else:
-            number = 0
             self._send_ephemeral(lane, delivery, key, body)
         self._counts["messages_out"] += 1
         if flush:
-            self.flush()
+            self._feed.flush()
         return number
 
     def flush(self) -> None:
         """Let what was sent with `flush=False` go out."""
-        if self._live is not None:
-            self._live.link.flush()
+        self._feed.flush()
 
     def leave(self) -> None:
         """End the session gracefully: what was sent arrives first, for up to a second.
@@ -237,12 +240,8 @@ class ClientSession:
             return
         self.state = SessionState.LEAVING
         self._leave_at = self._now() + LEAVE_TIMEOUT_S
-        head, body = control.encode_stream_control(control.Leave())
-        stream = self._outgoing.stream
-        wire = stream.push(self._now(), CONTROL, Delivery.ORDERED, body, head=head, counted=False)
-        self._leave_number = stream.last
-        self._link_send(CONTROL, Delivery.ORDERED, wire)
-        self.flush()
+        if not self._outgoing.stream.unacknowledged:
+            self._say_leave()
         self.wake()
 
     def end(self, code: int = CloseCode.NORMAL, reason: str = "", *, remote: bool = False) -> None:
@@ -252,6 +251,7 @@ class ClientSession:
         self.state = SessionState.ENDED
         self._closed = channel_closed(code, reason, remote=remote)
         self._ack_at = self._leave_at = None
+        self._feed.use(None)
         attachments, self._live, self._pending = (self._live, self._pending), None, None
         for attachment in attachments:
             if attachment is not None:
@@ -287,6 +287,9 @@ class ClientSession:
         due = [when for when in (self._ack_at, self._leave_at) if when is not None]
         if self._live is not None:
             due.append(self.clock.next_timer())
+            feed_at = self._feed.next_timer(self._now())
+            if feed_at is not None:
+                due.append(feed_at)
         return min(due, default=None)
 
     def handle_timer(self, now: float) -> None:
@@ -296,10 +299,14 @@ class ClientSession:
         if self._live is not None:
             asked_at_us = self.clock.request(now)
             if asked_at_us is not None:
-                self._live.link.send(TIME, Delivery.UNRELIABLE, encode_time_request(asked_at_us))
-                self._live.link.flush()
+                self._feed.control(TIME, Delivery.UNRELIABLE, encode_time_request(asked_at_us), now)
+            if self._feed.drain(now) or asked_at_us is not None:
+                self._feed.flush()
         if self._leave_at is not None and now >= self._leave_at:
-            self.end(CloseCode.NORMAL, "left")
+            if self._leave_number:
+                self.end(CloseCode.NORMAL, "left")
+            else:
+                self._say_leave()
 
     # Calls of the attachments
 
@@ -323,6 +330,7 @@ class ClientSession:
         was_live = attachment is self._live
         if was_live:
             self._live = None
+            self._feed.use(None)
             self._ack_at = None
         elif attachment is self._pending:
             self._pending = None
@@ -352,13 +360,14 @@ class ClientSession:
         missed = self._skip_lost(attachment, message)
         previous, self._live, self._pending = self._live, attachment, None
         was_away = self.state is SessionState.AWAY
-        self.state = SessionState.LIVE
+        if self.state is not SessionState.LEAVING:
+            self.state = SessionState.LIVE
         self.welcome = _welcome_facts(message)
         attachment.welcomed = True
         self._counts["links"] += 1
         if previous is not None:
             previous.close(CloseCode.NORMAL, "moved to another link")
-        self._replay()
+        self._replay(attachment.link)
         self.wake()
         if acknowledged:
             self.handler.acknowledged(message.received)
@@ -384,12 +393,13 @@ class ClientSession:
         self._presence.restart()
         return missed if self.welcome is not None else 0
 
-    def _replay(self) -> None:
-        for kept in self._outgoing.stream.replay(self._now()):
-            self._link_send(kept.lane, kept.kind, kept.wire())
+    def _replay(self, link: Link) -> None:
+        now = self._now()
+        self._feed.use(link, self._outgoing.stream.replay(now))
+        self._feed.drain(now)
         for lane, key, body in self._outgoing.take_latest():
-            self._send_ephemeral(lane, Delivery.SEQUENCED, key, body)
-        self.flush()
+            self._feed.ephemeral(lane, Delivery.SEQUENCED, body, key, now)
+        self._feed.flush()
 
     # Sending
 
@@ -403,22 +413,22 @@ class ClientSession:
 
     def _send_ephemeral(self, lane: int, delivery: Delivery, key: int, body: bytes) -> None:
         if self._live is not None:
-            self._live.link.send(lane, delivery, body, key)
+            self._feed.ephemeral(lane, delivery, body, key, self._now())
         elif delivery is Delivery.SEQUENCED:
             self._outgoing.keep_latest(lane, key, body)
         else:
             self._counts["unsent"] += 1
 
-    def _link_send(self, lane: int, delivery: Delivery, wire: bytes) -> None:
-        """Send a message of the stream. A link that cannot take it is given up: the next one replays it."""
-        live = self._live
-        if live is None:
-            return
-        try:
-            live.link.send(lane, delivery, wire)
-        except OutboxFull:
-            live.close(CloseCode.SLOW_CONSUMER, "queue_full")
-            self.link_ended(live, CloseCode.SLOW_CONSUMER, "queue_full", remote=False)
+    def _say_leave(self) -> None:
+        """Send LEAVE, now that everything before it has arrived: the server ends the session at once."""
+        now = self._now()
+        head, body = control.encode_stream_control(control.Leave())
+        stream = self._outgoing.stream
+        wire = stream.push(now, CONTROL, Delivery.ORDERED, body, head=head, counted=False)
+        self._leave_number = stream.last
+        self._leave_at = now + LEAVE_TIMEOUT_S
+        self._feed.stream_message(CONTROL, Delivery.ORDERED, wire, now)
+        self._feed.flush()
 
     # Receiving
 
@@ -450,10 +460,14 @@ class ClientSession:
 
     def _acknowledge(self) -> None:
         self._ack_at = None
-        if self._live is not None:
-            message = control.StreamAck(self._incoming.stream.acknowledge())
-            self._link_send(CONTROL, Delivery.ORDERED, control.encode_link_control(message))
-            self.flush()
+        if self._live is None:
+            return
+        now = self._now()
+        message = control.StreamAck(self._incoming.stream.acknowledge())
+        if self._feed.control(CONTROL, Delivery.ORDERED, control.encode_link_control(message), now):
+            self._feed.flush()
+        else:
+            self._ack_at = now + self._ack_delay_s
 
     def _hand_on(self, message: Message) -> None:
         if self._closed is None:
@@ -496,7 +510,11 @@ class ClientSession:
         if not self._outgoing.stream.acknowledged(received):
             return
         self.handler.acknowledged(received)
-        if self._leave_at is not None and received >= self._leave_number:
+        if self.state is not SessionState.LEAVING:
+            return
+        if self._leave_number == 0 and not self._outgoing.stream.unacknowledged:
+            self._say_leave()
+        elif self._leave_number and received >= self._leave_number:
             self.end(CloseCode.NORMAL, "left")
 
 

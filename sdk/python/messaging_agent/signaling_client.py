@@ -229,7 +229,7 @@ def _problem(status: int, text: bytes, retry_after: str | None) -> Exception:
     return request_refused(
         status,
         str(detail)[:500],
-        type=str(fields.get("type", ""))[:200],
+        slug=str(fields.get("type", ""))[:200],
         code=code if isinstance(code, int) else None,
         retry_after_s=float(wait) if isinstance(wait, (int, float)) else None,
         may_retry=fields.get("come_back") is True or status in (429, 502, 503, 504),
