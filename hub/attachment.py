@@ -127,13 +127,13 @@ class Attachment:
             env.stats.dropped_over_budget += 1
             return
         if kind < _RELIABLE:
-            session.channel.publish(session, kind, lane, key, data)
+            session.channel.publisher.publish(session, kind, lane, key, data)
             return
         if len(data) < 2:
             raise ProtocolError(CloseCode.FRAME_ENCODING, "stream_number_truncated")
         number = session.inbound.accept(data[0] << 8 | data[1], len(data))
         if number:
-            session.channel.publish(session, kind, lane, key, data[2:], number)
+            session.channel.publisher.publish(session, kind, lane, key, data[2:], number)
         session.ack_soon()
 
     def _time(self, data: bytes) -> None:

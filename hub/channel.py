@@ -1,4 +1,4 @@
-"""Channel: a named group of agents. It coordinates presence, relay, types and log; they hold the rules."""
+"""Channel: a named group of agents. It coordinates presence, links and messages; others hold the rules."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from hub.attachment import Attachment
 from hub.environment import Environment
 from hub.errors import ChannelError, ErrorCode
 from hub.local import LocalMember
-from hub.ports import Inbound, LocalAgent, StoredMessage
+from hub.ports import AgentInfo, LocalAgent
 from hub.presence import Announce, Event, Roster, Stay, step
+from hub.publisher import Publisher
 from hub.relay import Relay
 from hub.session import Session
-from hub.type_names import TypeNames
 from messaging.control import (
     Away,
     Back,
@@ -24,25 +24,9 @@ from messaging.control import (
     Welcome,
     encode_stream_control,
 )
-from messaging.envelope import (
-    ENCRYPTED,
-    FORMAT_MASK,
-    MAX_KEY,
-    STORED,
-    TARGETED,
-    Published,
-    decode_publication,
-    encode_delivery,
-    flags_of,
-)
-from messaging.errors import malformed
 from netcore.codes import CloseCode
-from netcore.delivery import Delivery
 
 _log = logging.getLogger("netplay.hub")
-_RELIABLE: Final = Delivery.RELIABLE
-_PLAIN: Final = frozenset({0, 1, 2, ENCRYPTED, ENCRYPTED | 1, ENCRYPTED | 2})
-"""Flags of a message with neither target, literal type nor storing: by far the most."""
 _LEAVE_TIMER: Final = "leave"
 _END_TIMER: Final = "end"
 
@@ -65,9 +49,9 @@ class Channel:
         "_env",
         "_locals",
         "_owner",
-        "_types",
         "game",
         "id",
+        "publisher",
         "readable",
         "relay",
         "roster",
@@ -82,8 +66,8 @@ class Channel:
         """True where the server can read the messages."""
         self.roster: Roster[Session | LocalMember] = Roster()
         self.relay = Relay(env)
-        self._types = TypeNames(env.config.types_per_channel, env.config.types_per_agent)
         self._locals: list[LocalMember] = []
+        self.publisher = Publisher(env, channel_id, self.roster, self.relay, self._locals)
         self._created_anew = env.log.position(channel_id)[1] == 0
 
     # Coming and going.
@@ -194,7 +178,7 @@ class Channel:
 
     def _tell_everything(self, session: Session) -> None:
         """Types and presence anew. Not counted towards the outbox: bounded by the channel's own limits."""
-        for index, name in self._types.known():
+        for index, name in self.publisher.types.known():
             session.control(TypeName(index, name), counted=False)
         for info in self.roster.visible():
             session.control(_joined(info), counted=False)
@@ -283,218 +267,6 @@ class Channel:
             local.stop()
         self.relay.close()
 
-    # Messages from agents.
 
-    def publish(
-        self, session: Session, kind: Delivery, lane: int, key: int, data: bytes, number: int = 0
-    ) -> None:
-        """A message from a link. `number` is its stream number, 0 for unreliable and sequenced ones.
-
-        Raises ProtocolError for bytes that break a rule; what the channel refuses is told by an ERROR.
-        """
-        if len(data) < 2:
-            raise malformed("publication_truncated")
-        if key > MAX_KEY:
-            raise malformed("key_range")
-        flags, type_index = data[0], data[1]
-        if flags in _PLAIN and type_index < 0x40:
-            content, to = data[2:], None
-        else:
-            published = decode_publication(data)
-            try:
-                type_index = self._type_index(published.type, session.index)
-            except ChannelError as error:
-                self._refuse(session, error.code, error.text, number)
-                return
-            if published.persistent:
-                self._store(session, kind, lane, published, type_index, number)
-                return
-            content, to = published.content, published.to
-            flags = flags_of(published.format, published.encrypted)
-        if type_index >= len(self._types):
-            raise malformed("type_unknown")
-        if len(content) > self._env.config.max_message_bytes:
-            self._refuse(session, ErrorCode.MESSAGE_TOO_LARGE, "", number)
-        elif to is not None:
-            if not self._send_to(session, to, kind, lane, key, flags, type_index, content):
-                self._refuse(session, ErrorCode.NO_SUCH_AGENT, "", number)
-        else:
-            self._send_to_all(session, kind, lane, key, flags, type_index, content)
-        self.relay.settle()
-
-    def _send_to_all(
-        self,
-        session: Session,
-        kind: Delivery,
-        lane: int,
-        key: int,
-        flags: int,
-        type_index: int,
-        content: bytes,
-    ) -> None:
-        if kind < _RELIABLE:
-            self.relay.broadcast(session.index, kind, lane, key, flags, type_index, content)
-        else:
-            envelope = encode_delivery(flags, session.index, type_index, lane, content)
-            self.relay.stream_broadcast(session.index, kind, envelope)
-        if self._locals:
-            inbound = self._inbound(session, kind, lane, key, flags, type_index, content, False)
-            for local in tuple(self._locals):
-                local.message(inbound)
-
-    def _send_to(
-        self,
-        sender: Session | LocalMember,
-        to: int,
-        kind: Delivery,
-        lane: int,
-        key: int,
-        flags: int,
-        type_index: int,
-        content: bytes,
-    ) -> bool:
-        """Send to one; False where nobody has this index."""
-        member = self.roster.visible_at(to)
-        if member is None:
-            return False
-        if isinstance(member, LocalMember):
-            if isinstance(sender, Session):
-                member.message(self._inbound(sender, kind, lane, key, flags, type_index, content, True))
-        elif kind < _RELIABLE:
-            self.relay.send_to(to, sender.index, kind, lane, key, flags, type_index, content)
-        else:
-            envelope = encode_delivery(flags | TARGETED, sender.index, type_index, lane, content)
-            self.relay.stream_to(to, kind, envelope)
-        return True
-
-    def _inbound(
-        self,
-        session: Session,
-        kind: Delivery,
-        lane: int,
-        key: int,
-        flags: int,
-        type_index: int,
-        content: bytes,
-        targeted: bool,
-    ) -> Inbound:
-        return Inbound(
-            session.info,
-            lane,
-            kind,
-            key,
-            self._types.name(type_index),
-            flags & FORMAT_MASK,
-            bool(flags & ENCRYPTED),
-            content,
-            targeted,
-        )
-
-    def publish_local(
-        self,
-        member: LocalMember,
-        kind: Delivery,
-        type: str,
-        content: bytes,
-        flags: int,
-        lane: int,
-        key: int,
-        to: str | None,
-    ) -> None:
-        """A message from a local agent; not flushed. Raises ChannelError for a type that cannot be used."""
-        type_index = self._type_index(type, member.index)
-        if to is not None:
-            receiver = self.roster.named(to)
-            if receiver is not None:
-                self._send_to(member, receiver.info.index, kind, lane, key, flags, type_index, content)
-        elif kind < _RELIABLE:
-            self.relay.broadcast(member.index, kind, lane, key, flags, type_index, content)
-        else:
-            envelope = encode_delivery(flags, member.index, type_index, lane, content)
-            self.relay.stream_broadcast(member.index, kind, envelope)
-
-    def _type_index(self, type: int | str, maker: int) -> int:
-        if isinstance(type, int):
-            return type
-        index, new = self._types.intern(type, maker)
-        if new:
-            self.relay.control_broadcast(*encode_stream_control(TypeName(index, self._types.name(index))))
-        return index
-
-    def _refuse(self, session: Session, code: ErrorCode, text: str, number: int) -> None:
-        """Tell the sender that its message was not handled."""
-        session.error(code, text or ChannelError(code).text, number & 0xFFFF if number else None)
-        self.relay.settle()
-
-    # Persistent messages.
-
-    def _store(
-        self, session: Session, kind: Delivery, lane: int, published: Published, type_index: int, number: int
-    ) -> None:
-        """Append to the log; once stored, the message goes to everyone and is acknowledged."""
-        if type_index >= len(self._types):
-            raise malformed("type_unknown")
-        if not number:
-            self._refuse(session, ErrorCode.NOT_STORABLE, "only reliable and ordered messages are stored", 0)
-            return
-        if len(published.content) > self._env.config.max_message_bytes:
-            self._refuse(session, ErrorCode.MESSAGE_TOO_LARGE, "", number)
-            return
-        to = published.to
-        receiver = None if to is None else self.roster.visible_at(to)
-        if to is not None and not isinstance(receiver, Session):
-            self._refuse(session, ErrorCode.NO_SUCH_AGENT, "", number)
-            return
-        session.inbound.hold(number)
-
-        def stored(message: StoredMessage) -> None:
-            session.inbound.release(number)
-            self._env.stats.stored += 1
-            session.ack_soon()
-            self._relay_stored(session, kind, lane, type_index, to, message)
-
-        record = StoredMessage(
-            offset=0,
-            time_ms=self._env.wall_ms(),
-            sender=session.info.name,
-            type=self._types.name(type_index),
-            format=published.format,
-            encrypted=published.encrypted,
-            content=published.content,
-            to=None if receiver is None else receiver.info.name,
-        )
-        self._env.log.append(self.id, record, stored)
-
-    def _relay_stored(
-        self,
-        session: Session,
-        kind: Delivery,
-        lane: int,
-        type_index: int,
-        to: int | None,
-        message: StoredMessage,
-    ) -> None:
-        flags = flags_of(message.format, message.encrypted, stored=True, targeted=to is not None)
-        envelope = encode_delivery(
-            flags,
-            session.index,
-            type_index,
-            lane,
-            message.content,
-            offset=message.offset,
-            time_ms=message.time_ms,
-        )
-        if to is not None:
-            self.relay.stream_to(to, kind, envelope)
-        else:
-            self.relay.stream_broadcast(session.index, kind, envelope)
-            if self._locals:
-                flags &= ~STORED
-                inbound = self._inbound(session, kind, lane, 0, flags, type_index, message.content, False)
-                for local in tuple(self._locals):
-                    local.message(inbound)
-        self.relay.settle()
-
-
-def _joined(info: Any, resumed: bool = False) -> Joined:
+def _joined(info: AgentInfo, resumed: bool = False) -> Joined:
     return Joined(info.index, info.name, info.joined_at_ms, info.metadata, info.away, info.local, resumed)

@@ -105,7 +105,9 @@ class LocalMember:
         if len(content) > limit:
             raise ValueError(f"content has {len(content)} bytes, must have at most {limit}")
         if not self._stopped:
-            self._channel.publish_local(self, kind, type, content, flags_of(format), lane, key, to)
+            self._channel.publisher.publish_local(
+                self, kind, type, content, flags=flags_of(format), lane=lane, key=key, to=to
+            )
             if flush:
                 self._channel.relay.flush()
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from hub.environment import Environment
+from hub.message import Message
 from hub.ports import Link, QueueFull, Timer
 from hub.slots import KeySlots
-from messaging.envelope import TARGETED, encode_delivery
+from messaging.envelope import TARGETED
 from messaging.lanes import TO_CLIENT, TO_CLIENT_SEQUENCED, TO_CLIENT_UNRELIABLE
 from netcore.delivery import Delivery
 
@@ -100,64 +101,44 @@ class Relay:
 
     # Unreliable and sequenced messages.
 
-    def broadcast(
-        self, sender: int, kind: Delivery, lane: int, key: int, flags: int, type_index: int, content: bytes
-    ) -> None:
+    def broadcast(self, message: Message) -> None:
         """An unreliable or sequenced message to every link but the sender's."""
+        sender, kind = message.sender, message.kind
         sends = self._sends.get(sender)
         if sends is None:
             sends = self._sends_of(sender)
-        if kind == _SEQUENCED:
-            slot = self._slots.slot(sender, lane, key)
-            envelope = encode_delivery(flags, sender, type_index, lane, content, key=key)
-            link_lane = TO_CLIENT_SEQUENCED
-        else:
-            slot = 0
-            envelope = encode_delivery(flags, sender, type_index, lane, content)
-            link_lane = TO_CLIENT_UNRELIABLE
+        lane, slot, envelope = self._on_link(message, 0)
         rest = iter(sends)
         while True:
             try:
                 for send in rest:
-                    send(link_lane, kind, envelope, slot)
+                    send(lane, kind, envelope, slot)
                 break
             except (QueueFull, ValueError):  # one link's trouble is not the others'
                 self._env.stats.link_failures += 1
         self._env.stats.deliveries += len(sends)
-        by = self._broadcast_by
-        if by == _NOBODY:
-            self._broadcast_by = sender
-        elif by != sender:
-            self._broadcast_by = _SEVERAL
+        self._mark_broadcast(sender)
 
-    def send_to(
-        self,
-        receiver: int,
-        sender: int,
-        kind: Delivery,
-        lane: int,
-        key: int,
-        flags: int,
-        type_index: int,
-        content: bytes,
-    ) -> None:
+    def send_to(self, receiver: int, message: Message) -> None:
         """An unreliable or sequenced message to one; lost where that one has no link."""
         link = self._links.get(receiver)
         if link is None:
             return
-        flags |= TARGETED
+        lane, slot, envelope = self._on_link(message, TARGETED)
         try:
-            if kind == _SEQUENCED:
-                envelope = encode_delivery(flags, sender, type_index, lane, content, key=key)
-                link.send(TO_CLIENT_SEQUENCED, kind, envelope, self._slots.slot(sender, lane, key))
-            else:
-                envelope = encode_delivery(flags, sender, type_index, lane, content)
-                link.send(TO_CLIENT_UNRELIABLE, kind, envelope, 0)
+            link.send(lane, message.kind, envelope, slot)
         except (QueueFull, ValueError):
             self._env.stats.link_failures += 1
             return
         self._env.stats.deliveries += 1
         self._dirty.add(receiver)
+
+    def _on_link(self, message: Message, flags: int) -> tuple[int, int, bytes]:
+        """(lane, key, data) as every receiver's link gets them."""
+        if message.kind == _SEQUENCED:
+            slot = self._slots.slot(message.sender, message.lane, message.key)
+            return TO_CLIENT_SEQUENCED, slot, message.envelope(flags)
+        return TO_CLIENT_UNRELIABLE, 0, message.envelope(flags)
 
     # Messages in the session streams.
 
