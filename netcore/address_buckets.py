@@ -14,7 +14,7 @@ class AddressBuckets:
     even those exceed the cap, new groups count as over their limit.
     """
 
-    __slots__ = ("_burst", "_cap", "_full_after_s", "_groups", "_rate_per_s")
+    __slots__ = ("_burst", "_cap", "_full_after_s", "_groups", "_next_sweep", "_rate_per_s")
 
     def __init__(self, rate_per_s: float, burst: float, cap: int = DEFAULT_CAP) -> None:
         """Raises `ValueError` unless the rate is positive and the burst at least 1."""
@@ -24,6 +24,7 @@ class AddressBuckets:
         self._burst = burst
         self._full_after_s = burst / rate_per_s
         self._cap = cap
+        self._next_sweep = float("-inf")
         self._groups: dict[bytes, tuple[float, float]] = {}  # group -> (level, when it had that level)
 
     def take(self, group: bytes, now: float) -> bool:
@@ -31,9 +32,9 @@ class AddressBuckets:
         groups = self._groups
         known = groups.get(group)
         if known is None:
-            if len(groups) >= self._cap and not self._drop_full(now):
+            if len(groups) >= self._cap and not self._made_room(now):
                 return False
-            groups[group] = (self._burst - 1, now)
+            self._groups[group] = (self._burst - 1, now)
             return True
         level = min(self._burst, known[0] + (now - known[1]) * self._rate_per_s)
         if level < 1:
@@ -44,8 +45,11 @@ class AddressBuckets:
     def __len__(self) -> int:
         return len(self._groups)
 
-    def _drop_full(self, now: float) -> bool:
-        """Forget the groups whose bucket is full again. True where that made room."""
+    def _made_room(self, now: float) -> bool:
+        """Forget the groups whose bucket is full again; not too often, for it looks at every group."""
+        if now < self._next_sweep:
+            return False
+        self._next_sweep = now + self._full_after_s / 4
         self._groups = {
             group: (level, at)
             for group, (level, at) in self._groups.items()

@@ -28,7 +28,7 @@ from netcore.datagrams import (
     decode_versions,
     handshake_prologue,
 )
-from netcore.endpoint import DEAF, EndpointStats, stay_asleep
+from netcore.endpoint import EndpointStats, stay_asleep
 from netcore.errors import ProtocolError
 from netcore.noise import KEY_BYTES, Initiator
 from netcore.params import Params, promise_of
@@ -268,13 +268,13 @@ class ClientEndpoint:
             self.wake()
 
     def _end(self, code: int, reason: str, *, remote: bool) -> None:
-        """The end without the connection's own close: nothing more is sent, the handler is told once."""
+        """The end without a CLOSE: nothing more is sent, the handler is told once."""
         if self.is_closed:
             return
         self._over = True
         self.stats.connections = 0
         self.stats.ended = 1
-        handler = self._handler
         if self.connection is not None:
-            self.connection.handler = DEAF
-        handler.connection_closed(code, reason, remote)
+            self.connection.abandon(code, reason, remote)
+        else:
+            self._handler.connection_closed(code, reason, remote)

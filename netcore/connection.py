@@ -275,6 +275,11 @@ class Connection:
         self._phase = _DRAINING
         self.flush()
 
+    def abandon(self, code: int, reason: str, remote: bool) -> None:
+        """End at once and in silence: the endpoint learned that the other side is gone (RESET)."""
+        if self._phase is not _CLOSED:
+            self._finish(code, reason, remote)
+
     @property
     def rtt_s(self) -> float | None:
         """Smoothed round trip in seconds, None before the first sample."""
