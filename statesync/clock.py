@@ -208,6 +208,12 @@ class ClockSync:
         common = sum((sample.at - mean_at) * (sample.offset_s - mean_offset) for sample in self._buckets)
         return max(-MAX_DRIFT, min(MAX_DRIFT, common / spread))
 
+    def _forget_drift(self) -> None:
+        """The remote clock leapt: what it did before says nothing about how fast it goes."""
+        while len(self._buckets) > 1:
+            self._buckets.popleft()
+        self._drift = 0.0
+
     def _advance(self, now: float) -> None:
         """Let the applied offset follow the estimate up to `now`."""
         elapsed = max(0.0, now - self._applied_at)
@@ -216,7 +222,8 @@ class ClockSync:
             return
         gap = self.offset_s(now) - self._applied
         if abs(gap) > STEP_S:
-            self._applied += gap
+            self._forget_drift()
+            self._applied = self.offset_s(now)
             self.steps += 1
         else:
             most = SLEW * elapsed

@@ -154,17 +154,18 @@ class InterpolationBuffer(Generic[S]):
         self.delay_s = max(self.target_delay_s, self.delay_s - SHRINK * elapsed)
         wanted = self._at - self._base_s - self.delay_s
         newest = self._states[-1].stamp_s
+        furthest = newest + MAX_EXTRAPOLATION_S
         error = wanted - (self.position_s + elapsed)
         if error > JUMP_S:
             moved = wanted
-            self.jumps += 1
+            self.jumps += wanted <= furthest
         elif error < -JUMP_S:
             moved = self.position_s
         else:
             most = MAX_DILATION * elapsed
             correction = error * min(1.0, elapsed / CORRECTION_S)
             moved = self.position_s + elapsed + max(-most, min(most, correction))
-        self.position_s = max(self.position_s, min(moved, newest + MAX_EXTRAPOLATION_S))
+        self.position_s = max(self.position_s, min(moved, furthest))
         self._played_s += elapsed
         if self.position_s > newest:
             self._underflow_s += elapsed
