@@ -1,12 +1,13 @@
 """A channel in virtual time for game rooms: a fake port, and members behind simulated links.
 
-Ephemeral messages suffer what the links do to them (sequenced ones also yield to newer ones); reliable ones only
-take their time, as the lower layers see to the rest.
+Ephemeral messages suffer what the links do to them (sequenced ones also yield to newer ones); reliable ones
+only take their time, as the lower layers see to the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from games.airhockey.player import BotPlayer
@@ -94,7 +95,7 @@ class Member:
         self._sequence += 1
         number = self._sequence
         for when, data in self.down.transmit(content, now):
-            self.channel.world.call_at(when, lambda data=data: self.receive_sequenced(number, type, data))
+            self.channel.world.call_at(when, partial(self.receive_sequenced, number, type, data))
 
     def receive_sequenced(self, number: int, type: str, content: bytes) -> None:
         if number > self._newest:
@@ -122,7 +123,7 @@ class Member:
         arrivals = [(now + self.delay_s, content)] if kind.is_reliable else self.up.transmit(content, now)
         for when, data in arrivals:
             message = inbound(self.info, type, data, kind)
-            self.channel.world.call_at(when, lambda message=message: self.channel.room.message(message))
+            self.channel.world.call_at(when, partial(self.channel.room.message, message))
 
 
 class GameChannel:

@@ -1,0 +1,161 @@
+"""Bots as clients of a room, behind simulated links: prediction, corrections, and matches that end."""
+
+from __future__ import annotations
+
+import json
+from math import hypot
+
+import pytest
+
+from games.airhockey import wire
+from games.airhockey.game import AirHockey
+from games.airhockey.player import BotPlayer
+from games.messages import COMMAND, EVENT, INPUT, SNAPSHOT, SeatReport, SnapshotFrame
+from games.recording import Recording
+from games.registry import Rooms
+from games.replay import replay_recording
+from netcore.delivery import Delivery
+from simnet.link import LinkProfile
+from tests.support.game_channel import GameChannel, Member
+
+Match = tuple[GameChannel, list[Member], Recording]
+
+
+def play(profile: LinkProfile, seed: int = 1) -> Match:
+    recordings: list[Recording] = []
+    room = Rooms(bytes, recordings.append)("air-hockey", {"win_score": 3, "seed": seed})
+    channel = GameChannel(room)
+    members = [channel.join(profile, seed * 10), channel.join(profile, seed * 10 + 1)]
+    assert channel.play(timeout_s=400)
+    return channel, members, recordings[0]
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.02, 0.08])
+def test_without_loss_nothing_is_ever_corrected_however_long_the_way(delay_s: float) -> None:
+    channel, members, _ = play(LinkProfile(delay_s=delay_s))
+    assert channel.room.match is not None
+    for member, inputs in zip(members, channel.room.match.input_stats(), strict=True):
+        report = member.bot.report()
+        assert report.paddle_corrections == 0
+        assert report.lost == 0
+        assert inputs.repeated == inputs.late == 0
+        assert inputs.neutral < 20, "only before the first input came"
+        assert report.snapshot_age_p50_s == pytest.approx(delay_s + 0.0085, abs=0.01)
+
+
+def test_under_loss_and_jitter_the_match_ends_and_corrections_are_few_counted_and_small() -> None:
+    _, members, recording = play(LinkProfile(delay_s=0.04, jitter_s=0.01, loss=0.05), seed=3)
+    for member in members:
+        report = member.bot.report()
+        assert report.lost > 0
+        assert report.corrections < report.inputs * 0.02
+        assert report.largest_correction_m < 0.3
+        assert report.snapshot_age_p99_s < 0.15
+        assert report.interpolation_delay_s < 0.1
+    assert replay_recording(recording).matches
+
+
+def test_inputs_lost_for_too_long_are_corrected_and_counted() -> None:
+    """Half of all datagrams lost in both directions: inputs miss their tick, and the view says so."""
+    _, members, recording = play(LinkProfile(delay_s=0.05, loss=0.5), seed=2)
+    assert sum(member.bot.report().paddle_corrections for member in members) > 0
+    assert replay_recording(recording).matches
+
+
+def test_matches_over_a_bad_link_all_end_by_their_rules() -> None:
+    for seed in range(4):
+        channel, members, recording = play(LinkProfile(delay_s=0.06, jitter_s=0.02, loss=0.1), seed=seed + 20)
+        over = members[0].bot.over
+        assert over is not None and members[1].bot.over == over
+        assert over["reason"] in {"goals", "time", "sudden_death"}
+        assert over["state_hash"] == recording.final_hash
+        assert not channel.room.dropped
+
+
+def test_the_same_seed_is_the_same_run() -> None:
+    profile = LinkProfile(delay_s=0.04, jitter_s=0.01, loss=0.05)
+    first, second = play(profile, seed=5), play(profile, seed=5)
+    assert first[2].encode() == second[2].encode()
+    assert [m.bot.report() for m in first[1]] == [m.bot.report() for m in second[1]]
+
+
+def test_the_shown_puck_glides_even_where_it_changes_hands_and_is_corrected() -> None:
+    room = Rooms(bytes)("air-hockey", {"win_score": 3, "seed": 8})
+    channel = GameChannel(room)
+    profile = LinkProfile(delay_s=0.05, jitter_s=0.01, loss=0.05)
+    members = [channel.join(profile, 80), channel.join(profile, 81)]
+    channel.world.run_for(4.0)
+    view = members[0].bot.view
+    assert view is not None
+    last, jumps, frames = view.scene(channel.world.now()), 0, 0
+    for _ in range(1200):
+        channel.world.run_for(1 / 60)
+        scene = view.scene(channel.world.now())
+        moved = hypot(scene.puck[0] - last.puck[0], scene.puck[1] - last.puck[1])
+        if scene.phase == last.phase == 1:
+            frames += 1
+            jumps += moved > 0.2
+        last = scene
+    assert frames > 300
+    assert jumps <= 4, "only serves may jump"
+
+
+def test_a_player_hears_only_what_makes_sense() -> None:
+    sent: list[tuple[Delivery, str, bytes, int]] = []
+    bot = BotPlayer(lambda *message: sent.append(message), index=2, seed=1)
+    for type in (SNAPSHOT, EVENT, "chat-text"):
+        for content in (
+            b"",
+            b"{}",
+            b"[" * 300,
+            bytes(300),
+            b'{"event":"room","seats":[],"options":{},"phase":""}',
+        ):
+            bot.receive(type, content, 0.0)
+    assert not sent
+    assert bot.report().malformed > 0
+    bot.handle_timer(1.0)
+    assert bot.next_timer is None
+
+
+def room_event(phase: str = "lobby") -> bytes:
+    seats = [{"agent": 2, "name": "a"}, {"agent": 3, "name": "b"}]
+    options = {"win_score": 3, "time_limit_s": 60}
+    return json.dumps({"event": "room", "seats": seats, "options": options, "phase": phase}).encode()
+
+
+def test_a_player_says_ready_once_and_then_plays_from_the_first_snapshot_on() -> None:
+    sent: list[tuple[Delivery, str, bytes, int]] = []
+    bot = BotPlayer(lambda *message: sent.append(message), index=2, seed=1)
+    bot.receive(EVENT, room_event(), 0.0)
+    bot.receive(EVENT, room_event(), 0.0)
+    assert [(kind, type) for kind, type, _, _ in sent] == [(Delivery.ORDERED, COMMAND)]
+    bot.receive(EVENT, b'{"event":"start","match":1}', 0.1)
+    assert bot.next_timer is None
+    game = AirHockey({"win_score": 3})
+    state = game.step(game.start(1), [wire.NEUTRAL, wire.NEUTRAL])
+    seats = (SeatReport(0, None), SeatReport(0, None))
+    bot.receive(SNAPSHOT, SnapshotFrame(1, 1, seats, game.snapshot(state)).encode(), 0.2)
+    assert bot.next_timer == 0.2
+    bot.handle_timer(0.2)
+    kind, type, content, _ = sent[-1]
+    assert (kind, type, content[0]) == (Delivery.UNRELIABLE, INPUT, 1)
+    assert 0.2 < bot.next_timer <= 0.2 + 1.1 / 60
+
+
+def test_snapshots_that_are_stale_or_of_another_match_or_impossible_are_counted_not_shown() -> None:
+    room = Rooms(bytes)("air-hockey", {"win_score": 3, "seed": 8})
+    channel = GameChannel(room)
+    members = [channel.join(seed=80), channel.join(seed=81)]
+    channel.world.run_for(1.0)
+    bot, view = members[0].bot, members[0].bot.view
+    assert view is not None and view.state is not None
+    frame = SnapshotFrame.decode(room.match.frame(1.0))
+    now, shown = channel.world.now(), view.state
+    bot.receive(SNAPSHOT, frame.encode(), now)
+    assert view.stats.stale == 1
+    bot.receive(SNAPSHOT, SnapshotFrame(1, frame.tick + 1, frame.seats, b"x" * 36).encode(), now)
+    bot.receive(SNAPSHOT, SnapshotFrame(1, frame.tick + 1, frame.seats[:1], frame.state).encode(), now)
+    assert view.stats.malformed == 2
+    bot.receive(SNAPSHOT, SnapshotFrame(2, frame.tick + 1, frame.seats, frame.state).encode(), now)
+    assert view.state is shown
