@@ -1,4 +1,4 @@
-"""A hub on a made-up clock, with fake links and clients that speak the protocol: what the hub's tests share."""
+"""A hub on a made-up clock, with fake links and clients that speak the protocol."""
 
 from __future__ import annotations
 

@@ -1,0 +1,201 @@
+"""The envelope: what is written comes back, and nothing else is accepted."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from messaging.envelope import (
+    MAX_KEY,
+    MAX_TYPE_INDEX,
+    STORED,
+    Delivered,
+    Published,
+    decode_delivery,
+    decode_publication,
+    encode_delivery,
+    encode_publication,
+    flags_of,
+)
+from netcore.codes import CloseCode
+from netcore.errors import ProtocolError
+
+formats = st.integers(0, 2)
+contents = st.binary(max_size=300)
+indexes = st.integers(1, 0xFFFF)
+types = st.integers(0, MAX_TYPE_INDEX)
+type_names = st.text(min_size=1, max_size=16).filter(
+    lambda text: all(not 0xD800 <= ord(c) < 0xE000 for c in text) and len(text.encode()) <= 64
+)
+
+
+@given(
+    formats,
+    st.booleans(),
+    st.booleans(),
+    indexes,
+    types,
+    st.integers(8, 63),
+    contents,
+    st.sampled_from([1, 2, 3, 4]),
+    st.integers(0, MAX_KEY),
+    st.none() | st.tuples(st.integers(0, 2**62 - 1), st.integers(0, 2**48 - 1)),
+)
+def test_a_delivery_comes_back_as_it_was(
+    format, encrypted, targeted, sender, type_index, lane, content, link_lane, key, position
+):
+    if link_lane > 2:
+        position = None
+    key = key if link_lane == 3 else None
+    offset, time_ms = position or (0, 0)
+    data = encode_delivery(
+        flags_of(format, encrypted, position is not None, targeted),
+        sender,
+        type_index,
+        lane,
+        content,
+        key=key,
+        offset=offset,
+        time_ms=time_ms,
+    )
+    expected = Delivered(
+        sender,
+        type_index,
+        lane,
+        content,
+        format,
+        encrypted,
+        targeted,
+        key,
+        *(position or (None, None)),
+    )
+    assert decode_delivery(data, link_lane) == expected
+
+
+@given(formats, st.booleans(), st.booleans(), st.none() | indexes, types | type_names, contents)
+def test_a_publication_comes_back_as_it_was(format, encrypted, persistent, to, type_, content):
+    data = encode_publication(
+        type_, content, format=format, encrypted=encrypted, persistent=persistent, to=to
+    )
+    assert decode_publication(data) == Published(type_, content, format, encrypted, persistent, to)
+
+
+@given(st.binary(max_size=40), st.sampled_from([1, 2, 3, 4]))
+def test_any_bytes_are_a_canonical_delivery_or_refused(data, link_lane):
+    try:
+        d = decode_delivery(data, link_lane)
+    except ProtocolError:
+        return
+    again = encode_delivery(
+        flags_of(d.format, d.encrypted, d.offset is not None, d.targeted),
+        d.sender,
+        d.type_index,
+        d.lane,
+        d.content,
+        key=d.key,
+        offset=d.offset or 0,
+        time_ms=d.time_ms or 0,
+    )
+    assert again == data
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_a_canonical_publication_or_refused(data):
+    try:
+        p = decode_publication(data)
+    except ProtocolError:
+        return
+    again = encode_publication(
+        p.type, p.content, format=p.format, encrypted=p.encrypted, persistent=p.persistent, to=p.to
+    )
+    assert again == data
+
+
+def test_an_ephemeral_message_costs_at_most_eight_bytes():
+    assert len(encode_delivery(0, 0xFFFF, 63, 63, b"", key=63)) == 6
+    assert len(encode_delivery(0, 0xFFFF, 1023, 63, b"", key=16_383)) == 8
+    assert len(encode_publication(3, b"")) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "lane", "text"),
+    [
+        ("00000100", 1, "delivery_truncated"),
+        ("0000000008", 1, "delivery_sender"),
+        ("0300010008", 1, "envelope_flags"),
+        ("4000010008", 1, "envelope_flags"),
+        ("8000010008", 1, "envelope_flags"),
+        ("0800010008", 1, "compressed"),
+        ("0000010007", 1, "delivery_lane"),
+        ("0000010040", 1, "delivery_lane"),
+        ("000001404008", 1, None),
+        ("000001400008", 1, "varint_not_minimal"),
+        ("0000018000400008", 1, "type_index"),
+        ("0000010008", 3, "varint_truncated"),
+        ("0000010008c000000040000000", 3, "key_range"),
+        ("100001000801", 3, "stored_kind"),
+        ("100001000801", 4, "stored_kind"),
+        ("1000010008010000000000", 1, "delivery_truncated"),
+    ],
+)
+def test_bad_deliveries_are_refused_by_name(data, lane, text):
+    if text is None:
+        assert decode_delivery(bytes.fromhex(data), lane).type_index == 64
+        return
+    with pytest.raises(ProtocolError) as caught:
+        decode_delivery(bytes.fromhex(data), lane)
+    assert caught.value.text == text
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        ("00", "publication_truncated"),
+        ("0300", "envelope_flags"),
+        ("8000", "envelope_flags"),
+        ("0800", "compressed"),
+        ("200001", "publication_truncated"),
+        ("20000000", "publication_to"),
+        ("4000", "type_length"),
+        ("404141" + "61" * 65, "type_length"),
+        ("400361", "publication_truncated"),
+        ("4001ff", "type_utf8"),
+        ("4003eda080", "type_utf8"),
+        ("004001", "varint_not_minimal"),
+    ],
+)
+def test_bad_publications_are_refused_by_name(data, text):
+    with pytest.raises(ProtocolError) as caught:
+        decode_publication(bytes.fromhex(data))
+    assert caught.value.text == text
+
+
+def test_compression_is_a_violation_not_a_typing_error():
+    with pytest.raises(ProtocolError) as caught:
+        decode_publication(b"\x08\x00")
+    assert caught.value.code == CloseCode.PROTOCOL_VIOLATION
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"type": ""},
+        {"type": "x" * 65},
+        {"type": -1},
+        {"type": 1 << 14},
+        {"to": 0},
+        {"to": 65536},
+        {"format": 3},
+    ],
+)
+def test_a_caller_mistake_is_a_value_error(fields):
+    arguments = {"type": 0, "content": b""} | fields
+    with pytest.raises(ValueError):
+        encode_publication(arguments.pop("type"), arguments.pop("content"), **arguments)
+
+
+def test_stored_messages_carry_offset_and_time():
+    data = encode_delivery(STORED, 1, 0, 8, b"x", offset=7, time_ms=1_700_000_000_000)
+    delivered = decode_delivery(data, 1)
+    assert (delivered.offset, delivered.time_ms) == (7, 1_700_000_000_000)
