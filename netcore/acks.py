@@ -7,6 +7,7 @@ from typing import Final
 from netcore.frames import ACK_DELAY_UNIT_S, CARRIES_RELIABLE, ELICITING, MAX_GAPS, URGENT, ack_frame
 
 MAX_RANGES: Final = 64
+_DELAY_UNITS_PER_S: Final = 1 / ACK_DELAY_UNIT_S
 _MAX_DELAY_FIELD: Final = 16_383
 
 
@@ -107,13 +108,17 @@ class ReceivedPackets:
 
     def frame(self, now: float) -> bytes:
         """ACK or ACK_GAPS for everything received; call `told` once it goes out."""
-        delay = int((now - self._largest_at) / ACK_DELAY_UNIT_S)
+        delay = int((now - self._largest_at) * _DELAY_UNITS_PER_S)
+        if not 0 <= delay <= _MAX_DELAY_FIELD:
+            delay = 0 if delay < 0 else _MAX_DELAY_FIELD
         low = self._low
+        if not self._older:
+            return ack_frame(self.largest, delay, self.largest - low, ())
         gaps: list[tuple[int, int]] = []
         for low_older, high in self._older[:MAX_GAPS]:
             gaps.append((low - high - 2, high - low_older))
             low = low_older
-        return ack_frame(self.largest, min(max(delay, 0), _MAX_DELAY_FIELD), self.largest - self._low, gaps)
+        return ack_frame(self.largest, delay, self.largest - self._low, gaps)
 
     def told(self) -> None:
         """The remote is being told: nothing is owed until the next packet arrives."""

@@ -18,7 +18,7 @@ from netcore.congestion import CONTROLLERS, CongestionController
 from netcore.delivery import Delivery
 from netcore.errors import ProtocolError
 from netcore.fragments import MESSAGE_COST
-from netcore.frames import MAX_LANE, parse
+from netcore.frames import MAX_LANE, SLOTS, FrameLane, Gaps, parse
 from netcore.keys import packet_keys
 from netcore.outgoing import Outgoing
 from netcore.pacing import Pacer
@@ -63,11 +63,11 @@ class _Nobody:
 class _Arrivals:
     """The connection as `frames.parse` sees it: bound methods in slots, so that a frame costs one call."""
 
-    __slots__ = ("ack", "close", "fragment", "message", "path_challenge", "path_response")
+    __slots__ = ("ack", "close", "lanes", "open_lane", "path_challenge", "path_response")
 
     def __init__(self, connection: Connection, inbox: Inbox, outgoing: Outgoing) -> None:
-        self.message = inbox.message
-        self.fragment = inbox.fragment
+        self.lanes = inbox.lanes
+        self.open_lane = inbox.open_lane
         self.path_challenge = outgoing.answer_path
         self.path_response: Callable[[bytes], None] = _ignore
         self.ack = connection._on_ack
@@ -77,18 +77,22 @@ class _Arrivals:
 class _ClosingArrivals:
     """The same once CLOSE was sent: only the remote's own CLOSE matters."""
 
-    __slots__ = ("closed",)
+    __slots__ = ("closed", "lanes")
 
     def __init__(self) -> None:
         self.closed = False
+        self.lanes: list[FrameLane | None] = [self] * SLOTS
 
-    def message(self, slot: int, number: int, key: int, data: bytes) -> None:
+    def open_lane(self, slot: int) -> FrameLane:
+        return self
+
+    def message(self, number: int, key: int, data: bytes) -> None:
         pass
 
-    def fragment(self, slot: int, number: int, key: int, index: int, last: int, data: bytes) -> None:
+    def fragment(self, number: int, key: int, index: int, last: int, data: bytes) -> None:
         pass
 
-    def ack(self, largest: int, delay: int, first: int, gaps: list[tuple[int, int]]) -> None:
+    def ack(self, largest: int, delay: int, first: int, gaps: Gaps) -> None:
         pass
 
     def path_challenge(self, data: bytes) -> None:
@@ -350,7 +354,8 @@ class Connection:
         if recovery.sent:
             at = recovery.timer()
         elif self.established:
-            at = max(self._heard_at, self._pinged_at) + self._keepalive_s
+            quiet_since = self._heard_at if self._heard_at > self._pinged_at else self._pinged_at
+            at = quiet_since + self._keepalive_s
         else:
             at = None
         if at is not None and at < due:
@@ -361,9 +366,10 @@ class Connection:
         at = self._outgoing.release_at
         if at is not None and at < due:
             due = at
-        at = self._closing.drain_until
-        if at is not None and at < due:
-            due = at
+        if phase is _DRAINING:
+            at = self._closing.drain_until
+            if at is not None and at < due:
+                due = at
         return due
 
     def handle_timer(self, now: float) -> None:
@@ -414,7 +420,7 @@ class Connection:
         if kind is Delivery.UNRELIABLE:
             out = UnreliableSender(lane, self._config.queue_unreliable_bytes, self.stats)
         elif kind is Delivery.SEQUENCED:
-            out = SequencedSender(lane, self.stats)
+            out = SequencedSender(lane)
         else:
             out = ReliableSender(lane, kind, self._budget, self.stats)
             self._reliable_lanes.append(out)
@@ -422,7 +428,7 @@ class Connection:
         self._outgoing.add_lane(out, first=not kind.is_reliable)
         return out
 
-    def _on_ack(self, largest: int, delay: int, first: int, gaps: list[tuple[int, int]]) -> None:
+    def _on_ack(self, largest: int, delay: int, first: int, gaps: Gaps) -> None:
         lost = self._recovery.on_ack(self._sealer.next_pn, largest, delay, first, gaps, self._now)
         if lost or self._budget.released or self._outgoing.window_blocked or self._phase is _DRAINING:
             self._budget.released = False

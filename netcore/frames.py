@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from netcore.codes import CloseCode
@@ -42,21 +43,39 @@ URGENT: Final = 4
 """In `parse`'s result: it must be acknowledged at once."""
 
 _SEQUENCED: Final = 1
+_ACK_SHORT: Final = struct.Struct(">BHBB").pack
 _ACK_HEAD: Final = struct.Struct(">BH").pack
 _ENCODING: Final = CloseCode.FRAME_ENCODING
+
+
+SLOTS: Final = 256
+"""Values of a slot: `kind << 6 | lane`, what a MSG says of where it belongs."""
+
+Gaps = Sequence[tuple[int, int]]
+"""(missing - 1, received - 1) of each gap in an ACK_GAPS, newest first."""
+
+
+class FrameLane(Protocol):
+    """Who takes the messages of one slot."""
+
+    def message(self, number: int, key: int, data: bytes) -> None:
+        """A whole message; `number` is the u16 id, 0 for an unreliable message."""
+
+    def fragment(self, number: int, key: int, index: int, last: int, data: bytes) -> None:
+        """Part `index` of `last` + 1 parts of a message."""
 
 
 class FrameSink(Protocol):
     """Who takes the frames of a packet. Values are checked for form; what they mean is the sink's affair."""
 
-    def message(self, slot: int, number: int, key: int, data: bytes) -> None:
-        """A whole message. `slot` is `kind << 6 | lane`; `number` the u16 id (0: unreliable)."""
+    lanes: list[FrameLane | None]
+    """A taker for each of the SLOTS; None: ask `open_lane`. A list, which saves a call for each message."""
 
-    def fragment(self, slot: int, number: int, key: int, index: int, last: int, data: bytes) -> None:
-        """Part `index` of `last` + 1 parts of a message."""
+    def open_lane(self, slot: int) -> FrameLane:
+        """The taker for a slot that has none yet."""
 
-    def ack(self, largest: int, delay: int, first: int, gaps: list[tuple[int, int]]) -> None:
-        """`largest` is the u16 as sent, `delay` in units of 64 µs; `gaps` are (missing - 1, received - 1)."""
+    def ack(self, largest: int, delay: int, first: int, gaps: Gaps) -> None:
+        """`largest` is the u16 as sent, `delay` in units of 64 µs, `first` the packets just below largest."""
 
     def path_challenge(self, data: bytes) -> None:
         """8 bytes to answer with."""
@@ -78,11 +97,17 @@ def parse(data: bytes, sink: FrameSink) -> int:
     if not end:
         raise ProtocolError(_ENCODING, "packet_empty")
     pos = what = 0
+    lanes = sink.lanes
     while pos < end:
         head = data[pos]
         if not 0x40 <= head < 0x80:
-            pos, more = _parse_control(data, pos, end, sink)
-            what |= more
+            if head == ACK and end - pos > 4 and data[pos + 3] < 0x40 and data[pos + 4] < 0x40:
+                # An ACK as it mostly is: without a gap, soon, and of few packets.
+                sink.ack(data[pos + 1] << 8 | data[pos + 2], data[pos + 3], data[pos + 4], ())
+                pos += 5
+            else:
+                pos, more = _parse_control(data, pos, end, sink)
+                what |= more
             continue
         number = key = index = last = lane = 0
         try:  # costs nothing where nothing is raised; the sink is called outside it
@@ -114,6 +139,11 @@ def parse(data: bytes, sink: FrameSink) -> int:
                 stop = data[pos]
                 if stop < 0x40:
                     pos += 1
+                elif stop < 0x80:
+                    stop = (stop & 0x3F) << 8 | data[pos + 1]
+                    if stop < 0x40:
+                        raise ProtocolError(_ENCODING, "varint_not_minimal")
+                    pos += 2
                 else:
                     stop, pos = decode_varint(data, pos)
                 stop += pos
@@ -122,10 +152,13 @@ def parse(data: bytes, sink: FrameSink) -> int:
         if not pos <= stop <= end:
             raise ProtocolError(_ENCODING, "frame_truncated")
         what |= ELICITING | CARRIES_RELIABLE if head & 0x20 else ELICITING
+        taker = lanes[(head & 0x30) << 2 | lane]
+        if taker is None:
+            taker = sink.open_lane((head & 0x30) << 2 | lane)
         if head & MSG_FRAGMENT:
-            sink.fragment((head & 0x30) << 2 | lane, number, key, index, last, data[pos:stop])
+            taker.fragment(number, key, index, last, data[pos:stop])
         else:
-            sink.message((head & 0x30) << 2 | lane, number, key, data[pos:stop])
+            taker.message(number, key, data[pos:stop])
         pos = stop
     return what
 
@@ -197,12 +230,14 @@ def short_varint(value: int) -> bytes:
     return SHORT_VARINTS[value] if value < 2048 else encode_varint(value)
 
 
-def ack_frame(largest: int, delay: int, first: int, gaps: list[tuple[int, int]]) -> bytes:
+def ack_frame(largest: int, delay: int, first: int, gaps: Gaps) -> bytes:
     """ACK, or ACK_GAPS where there are gaps: (missing - 1, received - 1), at most MAX_GAPS of them.
 
     `largest` is a whole packet number, `delay` in units of 64 µs.
     """
     if not gaps:
+        if delay < 0x40 and first < 0x40:
+            return _ACK_SHORT(ACK, largest & 0xFFFF, delay, first)
         return _ACK_HEAD(ACK, largest & 0xFFFF) + short_varint(delay) + short_varint(first)
     parts = [_ACK_HEAD(ACK_GAPS, largest & 0xFFFF), short_varint(delay), short_varint(first)]
     parts.append(bytes((len(gaps),)))

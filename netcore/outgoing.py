@@ -14,7 +14,7 @@ from netcore.congestion import CongestionController
 from netcore.frames import MSG_TO_END, PING, close_frame, path_response_frame
 from netcore.pacing import Pacer
 from netcore.packet import MAX_UNACKED_PNS, PacketSealer
-from netcore.recovery import Part, Recovery
+from netcore.recovery import CIRCUIT_BREAKER_TIMEOUTS, Part, Recovery
 from netcore.send_lanes import Draft
 from netcore.stats import ConnectionStats
 
@@ -111,36 +111,35 @@ class Outgoing:
         if self.probes:
             self._send_probes(now, out)
         recovery, congestion, acks, pacer = self._recovery, self._congestion, self._acks, self._pacer
-        draft = self._draft
+        sealer, stats, draft, lanes = self._sealer, self._stats, self._draft, self._lanes
         self.release_at = None
         self.window_blocked = False
         pacer.refill(congestion.pacing_rate, now)
-        open_for_data = not recovery.circuit_open
         full = True
         while full:
             full = False
-            draft.reset(self._room)
-            parts = draft.parts
+            parts = draft.parts = []
+            draft.room = self._room
+            draft.chunks = None
+            draft.messages = 0
             told = -1
             if acks.pending:
                 told = acks.largest
-                parts.append(acks.frame(now))
-                draft.room -= len(parts[0])
+                frame = acks.frame(now)
+                parts.append(frame)
+                draft.room -= len(frame)
             if self._path_responses:
                 self._put_path_responses(draft)
             fixed = len(parts)
             if (
-                open_for_data
-                and pacer.tokens > 0
+                pacer.tokens > 0
                 and recovery.bytes_in_flight + self._max_packet <= congestion.cwnd
-                and self._sealer.next_pn - recovery.largest_acked < MAX_UNACKED_PNS
+                and recovery.probe_count < CIRCUIT_BREAKER_TIMEOUTS
+                and sealer.next_pn - recovery.largest_acked < MAX_UNACKED_PNS
             ):
-                for lane in self._lanes:
+                for lane in lanes:
                     if lane.ready and not lane.fill(draft, now):
-                        # The packet is full: others go first in the next one.
                         full = True
-                        self._lanes.remove(lane)
-                        self._lanes.append(lane)
                         break
             else:
                 self._note_blocked(now)
@@ -148,24 +147,44 @@ class Outgoing:
                 head = parts[-3]
                 parts[-3] = _TO_END[head[0]] + head[1:]
                 parts[-2] = b""
-                self._stats.messages_out += draft.messages
+                stats.messages_out += draft.messages
                 eliciting = True
-            elif self.ping:
-                parts.append(_PING)
-                eliciting = True
-            elif fixed > (told >= 0):
-                eliciting = True
-            elif told >= 0 and (acks.due or full):
-                self._stats.ack_only_packets += 1
-                self._acks_alone += 1
-                eliciting = self._acks_alone % PING_EVERY_ACKS == 0
-                if eliciting:
-                    parts.append(_PING)
             else:
-                break
-            out.append(self._seal(b"".join(parts), eliciting, draft.chunks, told, now))
+                eliciting = fixed > (told >= 0)  # a PATH_RESPONSE
+                if not eliciting:
+                    if self.ping:
+                        eliciting = True
+                    elif told < 0 or not (acks.due or full):
+                        break
+                    else:
+                        eliciting = self._ping_with_ack()
+                    if eliciting:
+                        parts.append(_PING)
+            # _seal, inline: this runs for every packet.
+            pn = sealer.next_pn
+            packet = sealer.seal(b"".join(parts))
+            size = len(packet)
+            if eliciting:
+                self.ping = False
+                recovery.on_sent(pn, now, size, draft.chunks, told)
+            if told >= 0:
+                acks.told()
+            pacer.tokens -= size
+            stats.packets_out += 1
+            stats.bytes_out += size
+            out.append(packet)
+            if full:
+                # Other lanes go first in the next packet.
+                lanes.remove(lane)
+                lanes.append(lane)
         congestion.app_limited = not self.window_blocked and self.release_at is None
         return out
+
+    def _ping_with_ack(self) -> bool:
+        """An ACK goes alone: True where a PING must go with it."""
+        self._stats.ack_only_packets += 1
+        self._acks_alone += 1
+        return self._acks_alone % PING_EVERY_ACKS == 0
 
     def _seal(
         self, frames: bytes, eliciting: bool, chunks: list[Part] | None, told: int, now: float
@@ -179,9 +198,8 @@ class Outgoing:
         if told >= 0:
             self._acks.told()
         self._pacer.tokens -= size
-        stats = self._stats
-        stats.packets_out += 1
-        stats.bytes_out += size
+        self._stats.packets_out += 1
+        self._stats.bytes_out += size
         return packet
 
     def _put_path_responses(self, draft: Draft) -> None:

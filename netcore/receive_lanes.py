@@ -7,13 +7,13 @@ that keeps the rules could never send.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from netcore.codes import CloseCode
 from netcore.delivery import Delivery
 from netcore.errors import ProtocolError
 from netcore.fragments import MAX_RELIABLE_PARTS, MESSAGE_COST, PartialMessage, Reassembly
-from netcore.frames import MAX_LANE
+from netcore.frames import MAX_LANE, SLOTS, FrameLane
 from netcore.reliable_lane import ID_WINDOW
 from netcore.send_lanes import MAX_KEYS
 from netcore.stats import ConnectionStats
@@ -25,12 +25,6 @@ Deliver = Callable[[int, Delivery, int, bytes], None]
 """(lane, kind, key, data)"""
 
 
-class _ReceiveLane(Protocol):
-    def message(self, number: int, key: int, data: bytes) -> None: ...
-
-    def fragment(self, number: int, key: int, index: int, last: int, data: bytes) -> None: ...
-
-
 def _discard(lane: int, kind: Delivery, key: int, data: bytes) -> None:
     """Nobody listens (any more)."""
 
@@ -40,9 +34,9 @@ class Inbox:
 
     __slots__ = (
         "_kinds",
-        "_lanes",
         "deliver",
         "held_cost",
+        "lanes",
         "max_message",
         "now",
         "reassembly",
@@ -54,7 +48,8 @@ class Inbox:
         self, *, max_message: int, recv_budget: int, reassembly_bytes: int, stats: ConnectionStats
     ) -> None:
         """`max_message` and `recv_budget` are what the remote was told."""
-        self._lanes: list[_ReceiveLane | None] = [None] * 256
+        self.lanes: list[FrameLane | None] = [None] * SLOTS
+        """The lanes by slot; see `frames.FrameSink`."""
         self._kinds: dict[int, int] = {}
         self.deliver: Deliver = _discard
         self.max_message = max_message
@@ -70,29 +65,14 @@ class Inbox:
         """Deliver nothing from now on."""
         self.deliver = _discard
 
-    def message(self, slot: int, number: int, key: int, data: bytes) -> None:
-        """A whole message arrived (see `frames.FrameSink`)."""
-        if len(data) > self.max_message:
-            raise ProtocolError(CloseCode.LIMIT_EXCEEDED, "message_size")
-        lane = self._lanes[slot]
-        if lane is None:
-            lane = self._open(slot)
-        lane.message(number, key, data)
-
-    def fragment(self, slot: int, number: int, key: int, index: int, last: int, data: bytes) -> None:
-        """A part of a message arrived."""
-        lane = self._lanes[slot]
-        if lane is None:
-            lane = self._open(slot)
-        lane.fragment(number, key, index, last, data)
-
-    def _open(self, slot: int) -> _ReceiveLane:
+    def open_lane(self, slot: int) -> FrameLane:
+        """The lane of `slot`, from its first message on. Raises where the lane has another kind already."""
         number = slot & MAX_LANE
         if number in self._kinds:
             raise ProtocolError(CloseCode.PROTOCOL_VIOLATION, "lane_kind")
         kind = Delivery(slot >> 6)
         self._kinds[number] = kind
-        lane: _ReceiveLane
+        lane: FrameLane
         if kind is Delivery.UNRELIABLE:
             lane = _UnreliableReceiver(self, number)
         elif kind is Delivery.SEQUENCED:
@@ -101,7 +81,7 @@ class Inbox:
             lane = _ReliableReceiver(self, number)
         else:
             lane = _OrderedReceiver(self, number)
-        self._lanes[slot] = lane
+        self.lanes[slot] = lane
         return lane
 
     def hold(self, cost: int) -> None:
@@ -121,6 +101,8 @@ class _UnreliableReceiver:
 
     def message(self, number: int, key: int, data: bytes) -> None:
         inbox = self._inbox
+        if len(data) > inbox.max_message:
+            raise ProtocolError(CloseCode.LIMIT_EXCEEDED, "message_size")
         inbox.stats.messages_in += 1
         inbox.deliver(self._lane, Delivery.UNRELIABLE, 0, data)
 
@@ -128,7 +110,6 @@ class _UnreliableReceiver:
         inbox = self._inbox
         whole = inbox.reassembly.add(self._lane, number, 0, index, last, data, inbox.now)
         if whole is not None:
-            _check_size(whole, inbox.max_message)
             self.message(number, 0, whole)
 
 
@@ -143,14 +124,16 @@ class _SequencedReceiver:
         self._newest: dict[int, int] = {}
 
     def message(self, number: int, key: int, data: bytes) -> None:
+        inbox = self._inbox
+        if len(data) > inbox.max_message:
+            raise ProtocolError(CloseCode.LIMIT_EXCEEDED, "message_size")
         newest = self._newest.get(key)
         if newest is None:
             self._admit()
         elif not 0 < (number - newest) & 0xFFFF < 0x8000:
-            self._inbox.stats.dropped_stale += 1
+            inbox.stats.dropped_stale += 1
             return
         self._newest[key] = number
-        inbox = self._inbox
         inbox.stats.messages_in += 1
         inbox.deliver(self._lane, Delivery.SEQUENCED, key, data)
 
@@ -169,7 +152,6 @@ class _SequencedReceiver:
         slot = Delivery.SEQUENCED << 6 | self._lane
         whole = inbox.reassembly.add(slot, number, key, index, last, data, inbox.now)
         if whole is not None:
-            _check_size(whole, inbox.max_message)
             self.message(number, key, whole)
 
 
@@ -238,10 +220,12 @@ class _ReliableReceiver(_WindowedReceiver):
         return bool(self._mask >> (full - self._next) & 1)
 
     def message(self, number: int, key: int, data: bytes) -> None:
+        inbox = self._inbox
+        if len(data) > inbox.max_message:
+            raise ProtocolError(CloseCode.LIMIT_EXCEEDED, "message_size")
         distance = self._distance(number)
         if distance < 0:
             return
-        inbox = self._inbox
         if self._mask:
             if self._mask >> distance & 1:
                 inbox.stats.repeated_messages += 1
@@ -271,10 +255,12 @@ class _OrderedReceiver(_WindowedReceiver):
         return full in self._early
 
     def message(self, number: int, key: int, data: bytes) -> None:
+        inbox = self._inbox
+        if len(data) > inbox.max_message:
+            raise ProtocolError(CloseCode.LIMIT_EXCEEDED, "message_size")
         distance = self._distance(number)
         if distance < 0:
             return
-        inbox = self._inbox
         early = self._early
         if distance:
             full = self._next + distance
@@ -295,8 +281,3 @@ class _OrderedReceiver(_WindowedReceiver):
             self._next += 1
             inbox.stats.messages_in += 1
             inbox.deliver(self._lane, Delivery.ORDERED, 0, held)
-
-
-def _check_size(whole: bytes, max_message: int) -> None:
-    if len(whole) > max_message:
-        raise ProtocolError(CloseCode.LIMIT_EXCEEDED, "message_size")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from netcore.codes import CloseCode
 from netcore.congestion import CongestionController
 from netcore.errors import ProtocolError
-from netcore.frames import ACK_DELAY_UNIT_S
+from netcore.frames import ACK_DELAY_UNIT_S, Gaps
 from netcore.rtt import GRANULARITY_S, RttEstimator
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ MAX_PROBE_INTERVAL_S: Final = 1.0
 """Probe timeouts double up to this (or one plain timeout, where that is longer): a healed path is found
 soon."""
 PERSISTENT_TIMEOUTS: Final = 3
+CIRCUIT_BREAKER_TIMEOUTS: Final = 3
+"""After so many probe timeouts without an answer nothing but one probe a timeout is sent (RFC 8085)."""
 TIMER_SLACK_S: Final = 1e-6
 """A timer that fires this much early counts as due: clocks and virtual worlds round."""
 _REMEMBERED_LOST: Final = 1024
@@ -108,15 +110,14 @@ class Recovery:
         self._probe_base_at = now
         self._congestion.on_sent(size, now)
 
-    def on_ack(
-        self, next_pn: int, largest: int, delay: int, first: int, gaps: list[tuple[int, int]], now: float
-    ) -> bool:
+    def on_ack(self, next_pn: int, largest: int, delay: int, first: int, gaps: Gaps, now: float) -> bool:
         """Take an ACK frame in; True where packets were declared lost. `next_pn` is the sender's next number.
 
         Raises `ProtocolError` where it acknowledges what was never sent.
         """
-        distance = (largest - self.largest_acked - 1) & 0xFFFF  # restore_u16, inline
-        largest = self.largest_acked + 1 + distance
+        base = self.largest_acked + 1
+        distance = (largest - base) & 0xFFFF  # restore_u16, inline
+        largest = base + distance
         if distance > 0x8000 and largest >= 0x10000:
             largest -= 0x10000
         if largest >= next_pn:
@@ -124,8 +125,10 @@ class Recovery:
         low = largest - first
         if low < 0:
             raise ProtocolError(CloseCode.FRAME_ENCODING, "ack_range")
-        self.largest_acked = max(self.largest_acked, largest)
-        newest = self.sent.get(largest)
+        if largest >= base:
+            self.largest_acked = largest
+        sent = self.sent
+        newest = sent.get(largest)
         acked_bytes = self._take(low, largest)
         for missing, received in gaps:
             high = low - missing - 2
@@ -135,6 +138,7 @@ class Recovery:
             acked_bytes += self._take(low, high)
         if not acked_bytes:
             return False
+        self.bytes_in_flight -= acked_bytes
         if newest is not None:
             ack_delay_s = delay * ACK_DELAY_UNIT_S
             ack_delay_s = min(ack_delay_s, self._max_ack_delay_s)
@@ -143,7 +147,7 @@ class Recovery:
         self.probe_count = 0
         self._congestion.on_acked(acked_bytes, self.rtt.smoothed, now)
         self.loss_at = None
-        if self.sent and next(iter(self.sent)) < self.largest_acked:
+        if sent and next(iter(sent)) < self.largest_acked:
             return self.detect_losses(now)
         return False
 
@@ -168,7 +172,6 @@ class Recovery:
                     lane.acked(number, index)
             if acked_largest >= 0:
                 self._ack_acked(acked_largest)
-        self.bytes_in_flight -= acked_bytes
         return acked_bytes
 
     def _take_lost(self, low: int, high: int) -> None:
@@ -234,9 +237,14 @@ class Recovery:
             return self.loss_at
         if not self.sent:
             return None
-        base = self.probe_base()
-        interval = base * (1 << min(self.probe_count, 10))
-        return self._probe_base_at + min(interval, max(base, MAX_PROBE_INTERVAL_S))
+        rtt = self.rtt  # probe_base, inline: this runs for every packet
+        spread = 4 * rtt.variation
+        interval = rtt.smoothed + (spread if spread > _TICK_S else _TICK_S) + self._max_ack_delay_s
+        if self.probe_count:
+            longest = interval if interval > MAX_PROBE_INTERVAL_S else MAX_PROBE_INTERVAL_S
+            interval *= 1 << min(self.probe_count, 10)
+            interval = min(interval, longest)
+        return self._probe_base_at + interval
 
     def expire(self, now: float) -> int:
         """Let a due timer act: the number of probe packets to send now (0 where losses were declared
@@ -249,7 +257,7 @@ class Recovery:
             return 0
         self.probe_count += 1
         self._probe_base_at = now
-        return 2 if self.probe_count <= PERSISTENT_TIMEOUTS else 1
+        return 2 if self.probe_count < CIRCUIT_BREAKER_TIMEOUTS else 1
 
     def heard(self, now: float) -> bool:
         """The remote was heard while its acknowledgements fail to come: True where a probe should go now.
@@ -260,11 +268,6 @@ class Recovery:
             return False
         self._probe_base_at = now
         return True
-
-    @property
-    def circuit_open(self) -> bool:
-        """True after three probe timeouts without an answer: nothing but probes may be sent (RFC 8085)."""
-        return self.probe_count >= PERSISTENT_TIMEOUTS
 
     def unacked_parts(self) -> Iterator[Part]:
         """Reliable parts in flight that were not acknowledged otherwise, oldest packet first."""

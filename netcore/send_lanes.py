@@ -7,13 +7,13 @@ Frames are three pieces in `Draft.parts` (head, length, data), joined once a pac
 from __future__ import annotations
 
 import struct
-from collections import deque
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from netcore.delivery import Delivery
 from netcore.fragments import (
     MAX_UNRELIABLE_BYTES,
+    MESSAGE_COST,
     PART_BYTES,
     part_count,
     part_size,
@@ -26,6 +26,7 @@ from netcore.varint import MAX_VARINT, SHORT_VARINTS, encode_varint
 MAX_KEYS: Final = 256
 """Keys of one sequenced lane."""
 
+_FOREVER: Final = float("inf")
 _HEAD_KEY1: Final = struct.Struct(">BBHB").pack
 _HEAD_KEY2: Final = struct.Struct(">BBHH").pack
 
@@ -56,8 +57,8 @@ class UnreliableSender:
     up."""
 
     __slots__ = (
-        "_bytes",
         "_cap",
+        "_cost",
         "_cut",
         "_fresh",
         "_head",
@@ -70,96 +71,106 @@ class UnreliableSender:
     )
 
     def __init__(self, lane: int, cap_bytes: int, stats: ConnectionStats) -> None:
-        """`cap_bytes` of unsent messages."""
+        """`cap_bytes` of unsent messages, each counted with MESSAGE_COST bytes more."""
         self.kind = Delivery.UNRELIABLE
         self._slot = lane
         self._head = message_head(lane)
         self._cap = cap_bytes
         self._stats = stats
-        self._fresh: deque[tuple[bytes, float | None]] = deque()
-        self._waiting: deque[tuple[bytes, float]] = deque()  # with deadlines; older than all in _fresh
+        self._fresh: list[tuple[bytes, float | None]] = []
+        self._waiting: list[tuple[bytes, float]] = []  # with deadlines; all older than those in _fresh
         self._cut: _Cut | None = None
-        self._bytes = 0
+        self._cost = 0
         self._next_id = 0
         self.ready = False
 
     def put(self, data: bytes, key: int, ttl_s: float | None) -> None:
         """Queue a message; `ttl_s` counts from the flush that first could not send it."""
         size = len(data)
-        if size > PART_BYTES and size > MAX_UNRELIABLE_BYTES:
+        if size > MAX_UNRELIABLE_BYTES:
             raise ValueError(f"unreliable message of {size} bytes; the limit is {MAX_UNRELIABLE_BYTES}")
         if key:
             raise ValueError(f"key {key} on an unreliable lane; only sequenced lanes have keys")
         self._fresh.append((data, ttl_s))
-        self._bytes += size
-        if self._bytes > self._cap:
+        self._cost += size + MESSAGE_COST
+        if self._cost > self._cap:
             self._drop_oldest()
         self.ready = True
 
     def _drop_oldest(self) -> None:
-        while self._bytes > self._cap and len(self._fresh) + len(self._waiting) > 1:
-            data, _ = self._waiting.popleft() if self._waiting else self._fresh.popleft()
-            self._bytes -= len(data)
+        while self._cost > self._cap and len(self._fresh) + len(self._waiting) > 1:
+            data = (self._waiting or self._fresh).pop(0)[0]
+            self._cost -= len(data) + MESSAGE_COST
             self._stats.dropped_queue += 1
 
     def stamp(self, now: float) -> None:
         """A flush could not send everything: start the clock of what is left."""
         for data, ttl_s in self._fresh:
-            self._waiting.append((data, float("inf") if ttl_s is None else now + ttl_s))
+            self._waiting.append((data, _FOREVER if ttl_s is None else now + ttl_s))
         self._fresh.clear()
 
     def _expire(self, now: float) -> None:
-        waiting = self._waiting
-        if any(deadline <= now for _, deadline in waiting):
-            live = [entry for entry in waiting if entry[1] > now]
-            self._stats.dropped_ttl += len(waiting) - len(live)
-            self._waiting = deque(live)
-            self._bytes = sum(len(data) for queue in (self._waiting, self._fresh) for data, _ in queue)
+        live = [entry for entry in self._waiting if entry[1] > now]
+        self._stats.dropped_ttl += len(self._waiting) - len(live)
+        self._waiting = live
+        self._recount()
+
+    def _recount(self) -> None:
+        queues: tuple[list[Any], list[Any]] = (self._waiting, self._fresh)
+        self._cost = sum(len(entry[0]) + MESSAGE_COST for queue in queues for entry in queue)
 
     def fill(self, draft: Draft, now: float) -> bool:
         """Write what fits into `draft`. False where the packet is full and more is left."""
-        if self._cut is not None and not self._fill_cut(draft):
-            return False
+        if self._cut is not None:
+            if not self._cut.fill(draft):
+                return False
+            self._cut = None
         if self._waiting:
             self._expire(now)
-        for queue in (self._waiting, self._fresh):
-            parts, room, head = draft.parts, draft.room, self._head
-            need = len(head)
-            while queue:
-                data = queue[0][0]
-                size = len(data)
-                if size > PART_BYTES:
-                    queue.popleft()
-                    self._bytes -= size
-                    self._cut = _Cut(data, self._slot, self._next_id, b"")
-                    self._next_id += 1
-                    draft.messages += 1
-                    if not self._fill_cut(draft):
-                        return False
-                    room = draft.room
-                    continue
-                if need + size > room:
-                    draft.room = room
-                    return False
-                queue.popleft()
-                length = SHORT_VARINTS[size]
-                parts += (head, length, data)
-                room -= need + len(length) + size
-                self._bytes -= size
-                draft.messages += 1
-            draft.room = room
+            if not self._fill_from(self._waiting, draft):
+                return False
+        if not self._fill_from(self._fresh, draft):
+            return False
+        self._cost = 0
         self.ready = False
         return True
 
-    def _fill_cut(self, draft: Draft) -> bool:
-        if self._cut is None or self._cut.fill(draft):
-            self._cut = None
+    def _fill_from(self, queue: list[Any], draft: Draft) -> bool:
+        parts, room, head = draft.parts, draft.room, self._head
+        need = len(head)
+        done = 0
+        for data, _ in queue:
+            size = len(data)
+            if size > PART_BYTES:
+                draft.room = room
+                done += 1
+                self._cut = _Cut(data, self._slot, self._next_id, b"")
+                self._next_id += 1
+                if not self._cut.fill(draft):
+                    break
+                self._cut = None
+                room = draft.room
+                continue
+            if need + size > room:
+                draft.room = room
+                break
+            length = SHORT_VARINTS[size]
+            parts += (head, length, data)
+            room -= need + len(length) + size
+            done += 1
+        else:
+            draft.room = room
+            draft.messages += done
+            queue.clear()
             return True
+        draft.messages += done
+        del queue[:done]
+        self._recount()
         return False
 
     def queued_bytes(self) -> int:
         """Unsent bytes."""
-        return self._bytes
+        return int(self._cost) - MESSAGE_COST * (len(self._waiting) + len(self._fresh))
 
 
 class SequencedSender:
@@ -168,31 +179,16 @@ class SequencedSender:
     Ids count for each key, so that 16 bits suffice however many keys there are.
     """
 
-    __slots__ = (
-        "_batch",
-        "_cut",
-        "_ids",
-        "_lane",
-        "_next",
-        "_pending",
-        "_slot",
-        "_stats",
-        "_type",
-        "kind",
-        "ready",
-    )
+    __slots__ = ("_cut", "_ids", "_lane", "_pending", "_slot", "_type", "kind", "ready")
 
-    def __init__(self, lane: int, stats: ConnectionStats) -> None:
+    def __init__(self, lane: int) -> None:
         """No key known yet."""
         self.kind = Delivery.SEQUENCED
         self._lane = lane
         self._slot = Delivery.SEQUENCED << 6 | lane
         self._type = message_head(self._slot)[0]
-        self._stats = stats
         self._ids: dict[int, int] = {}
         self._pending: dict[int, bytes] = {}
-        self._batch: list[tuple[int, bytes]] = []  # taken from _pending, being written; from _next on unsent
-        self._next = 0
         self._cut: _Cut | None = None
         self.ready = False
 
@@ -212,31 +208,27 @@ class SequencedSender:
             raise ValueError(f"key {key} out of range, must be 0 to {MAX_VARINT}")
         if len(self._ids) >= MAX_KEYS:
             raise ValueError(f"key {key} would be one too many on lane {self._lane}; the limit is {MAX_KEYS}")
-        self._ids[key] = -1
+        self._ids[key] = 0xFFFF  # the first id is 0
 
     def stamp(self, now: float) -> None:
         """A flush could not send everything; nothing to do, what is newer replaces it."""
 
     def fill(self, draft: Draft, now: float) -> bool:
         """Write what fits into `draft`. False where the packet is full and more is left."""
-        if self._cut is not None and not self._fill_cut(draft):
-            return False
-        batch = self._batch
-        if self._pending:
-            batch = self._take_pending()
-        parts, room, ids = draft.parts, draft.room, self._ids
+        if self._cut is not None:
+            if not self._cut.fill(draft):
+                return False
+            self._cut = None
+        pending, ids = self._pending, self._ids
+        parts, room = draft.parts, draft.room
         head_type, lane = self._type, self._lane
-        start = self._next
         done = 0
-        for key, data in islice(batch, start, None) if start else batch:
+        for key, data in pending.items():
             size = len(data)
             if size + 6 > room or size > PART_BYTES or key >= 0x4000 or not lane:
                 draft.room = room
                 if not self._fill_rare(draft, key, data):
-                    done += self._cut is not None  # taken, though not all of its parts are out
-                    self._next = start + done
-                    draft.messages += done
-                    return False
+                    break
                 room = draft.room
                 done += 1
                 continue
@@ -249,32 +241,29 @@ class SequencedSender:
                 parts += (_HEAD_KEY2(head_type, lane, number, key | 0x4000), length, data)
                 room -= size + 6 + len(length)
             done += 1
-        draft.room = room
+        else:
+            draft.room = room
+            draft.messages += done
+            pending.clear()
+            self.ready = False
+            return True
+        done += self._cut is not None  # taken, though not all of its parts are out
         draft.messages += done
-        self._batch = []
-        self._next = 0
-        self.ready = False
-        return True
-
-    def _take_pending(self) -> list[tuple[int, bytes]]:
-        """Everything unsent, the newest of each key."""
-        if self._next < len(self._batch):
-            merged = dict(self._batch[self._next :])
-            merged.update(self._pending)
-            self._pending = merged
-        self._batch = list(self._pending.items())
-        self._next = 0
-        self._pending.clear()
-        return self._batch
+        for key in list(islice(pending, done)):
+            del pending[key]
+        return False
 
     def _fill_rare(self, draft: Draft, key: int, data: bytes) -> bool:
-        """A message that needs more than the fast path: lane 0, a long key, fragments, or a tight packet."""
+        """A message that needs more than the fast path: lane 0, a long key, parts, or a tight packet."""
         size = len(data)
         number = (self._ids[key] + 1) & 0xFFFF
         if size > PART_BYTES:
             self._ids[key] = number
             self._cut = _Cut(data, self._slot, number, encode_varint(key))
-            return self._fill_cut(draft)
+            if not self._cut.fill(draft):
+                return False
+            self._cut = None
+            return True
         head = message_head(self._slot) + number.to_bytes(2, "big") + encode_varint(key)
         if len(head) + size > draft.room:
             return False
@@ -284,16 +273,9 @@ class SequencedSender:
         draft.room -= len(head) + len(length) + size
         return True
 
-    def _fill_cut(self, draft: Draft) -> bool:
-        if self._cut is None or self._cut.fill(draft):
-            self._cut = None
-            return True
-        return False
-
     def queued_bytes(self) -> int:
         """Unsent bytes."""
-        waiting = sum(len(data) for _, data in self._batch[self._next :])
-        return waiting + sum(map(len, self._pending.values()))
+        return sum(map(len, self._pending.values()))
 
 
 class _Cut:
