@@ -54,8 +54,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_USER=0 PIP_REQUIRE_VIR
 say "installing requirements/$kind.txt (pinned and hashed) into $venv"
 pip install --quiet --require-hashes -r "requirements/$kind.txt" ||
     fail "the requirements could not be installed; what pip said stands above."
-pip install --quiet --no-deps --no-build-isolation --editable . ||
+# Newer pips pass on a warning of the build about any editable installation: only a failure is worth showing.
+told=$(pip install --quiet --no-deps --no-build-isolation --editable . 2>&1) || {
+    printf '%s\n' "$told" >&2
     fail "the project itself could not be installed; what pip said stands above."
+}
 
 touch "$venv/.installed-serve"
 [ "$kind" = serve ] || touch "$venv/.installed-$kind"
