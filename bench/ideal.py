@@ -1,13 +1,14 @@
 """Ideal recovery: RFC 9002 with nothing in its way, as the yardstick for latency under loss.
 
-Two endpoints send one message a packet on a schedule. Every packet carries a full acknowledgement (all ranges), a gap is
-acknowledged at once, congestion never holds anything back, a processor takes no time. Loss is found by packet threshold
+Two endpoints send one message a packet on a schedule. Every packet carries a full acknowledgement (all ranges), a
+gap is acknowledged at once, congestion never holds anything back, a processor takes no time. Loss is found by packet threshold
 (RFC 9002 6.1.1), time threshold with its timer (6.1.2) and probe timeout (6.2); what is lost goes out again at once.
 Delivery is as fast as these rules allow, which is what makes the model a yardstick.
 """
 
 from __future__ import annotations
 
+import functools
 import heapq
 import itertools
 from collections.abc import Callable
@@ -54,7 +55,8 @@ class _Endpoint:
     delivered_at: dict[int, float] = field(default_factory=dict)
 
     def probe_timeout(self) -> float:
-        return (self.srtt + max(4 * self.rttvar, _GRANULARITY_S) + _MAX_ACK_DELAY_S) * 2**self.probes
+        patience = self.srtt + max(4 * self.rttvar, _GRANULARITY_S) + _MAX_ACK_DELAY_S
+        return patience * float(1 << self.probes)
 
     def sample(self, rtt: float, ack_delay_s: float) -> None:
         self.min_rtt = min(self.min_rtt, rtt)
@@ -63,7 +65,9 @@ class _Endpoint:
         self.srtt = 0.875 * self.srtt + 0.125 * adjusted
 
     def timer(self) -> float | None:
-        probe = self.last_eliciting_at + self.probe_timeout() if self.flying and self.loss_due is None else None
+        probe = (
+            self.last_eliciting_at + self.probe_timeout() if self.flying and self.loss_due is None else None
+        )
         return min((due for due in (self.ack_due, self.loss_due, probe) if due is not None), default=None)
 
 
@@ -79,7 +83,7 @@ class IdealPath:
         """(ordered, reliable) one-way latencies in seconds of `messages` in each direction, pooled."""
         for side in (0, 1):
             for message in range(messages):
-                self._at(message * interval_s, lambda now, s=side, m=message: self._send(s, (m,), now))
+                self._at(message * interval_s, functools.partial(self._send, side, (message,)))
         while self._events:
             now, _, action = heapq.heappop(self._events)
             action(now)

@@ -8,6 +8,7 @@ import json
 import os
 import time
 import urllib.request
+from typing import Any
 
 from messaging import control, lanes
 from messaging.envelope import CHAT_TEXT, encode_publication
@@ -41,7 +42,7 @@ class Member:
         answer = await asyncio.to_thread(_open_session, port, api_key, channel, name)
         link = answer["links"][0]
         credentials = Credentials(
-            _decoded(link["token"]), _decoded(link["psk"]), int(link["app_id"], 16), link["steer"]
+            _decoded(link["token"]), _decoded(link["psk"]), int(link["app_id"], 16), int(link["steer"])
         )
         endpoint = ClientEndpoint(
             credentials, ("127.0.0.1", link["port"]), self, random=os.urandom, now=time.monotonic()
@@ -93,7 +94,7 @@ class Member:
         self._connection.flush()
 
 
-def _open_session(port: int, api_key: str, channel: str, name: str) -> dict[str, list[dict[str, str]]]:
+def _open_session(port: int, api_key: str, channel: str, name: str) -> Any:
     body = {
         "channel_name": channel,
         "proof": base64.urlsafe_b64encode(bytes(32)).rstrip(b"=").decode(),

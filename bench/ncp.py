@@ -11,7 +11,8 @@ from netcore.connection import Connection
 from netcore.delivery import Delivery
 from netcore.server import ServerConfig, ServerEndpoint
 from netcore.token import Credentials, TokenGate, TokenKey, seal_token
-from simnet.world import Transmitter, World
+from simnet.trace import Transmitter
+from simnet.world import World
 
 APP_ID = 1
 

@@ -58,7 +58,9 @@ def load(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: expected a bench report in JSON, but {error}") from error
     if not isinstance(report, dict) or report.get("format") != FORMAT or "metrics" not in report:
-        raise ValueError(f"{path}: expected a bench report of format {FORMAT}; make one with `bench run --json`")
+        raise ValueError(
+            f"{path}: expected a bench report of format {FORMAT}; make one with `bench run --json`"
+        )
     return report
 
 

@@ -30,7 +30,9 @@ class ServedRooms:
     def __call__(self, game: str, options: dict[str, Any]) -> LocalAgent:
         """A room for `game`. Raises `ValueError` with one clear sentence."""
         if game not in self._games:
-            raise ValueError(f"this server has no game {game[:40]!r}, only {', '.join(self._games) or 'none'}")
+            raise ValueError(
+                f"this server has no game {game[:40]!r}, only {', '.join(self._games) or 'none'}"
+            )
         return self._rooms(game, options)
 
     async def written(self) -> None:
@@ -41,7 +43,8 @@ class ServedRooms:
     def _record(self, recording: Recording) -> None:
         """Write the file in a thread: a slow disk must not hold up anybody's tick."""
         assert self._replays_dir is not None
-        name = f"{recording.game}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.urandom(3).hex()}.replay"
+        ended = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+        name = f"{recording.game}-{ended}-{os.urandom(3).hex()}.replay"
         write = asyncio.get_running_loop().run_in_executor(None, _save, recording, self._replays_dir / name)
         self._writes.add(write)
         write.add_done_callback(self._writes.discard)

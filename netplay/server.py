@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import math
 import os
 import socket
 import time
@@ -86,12 +87,17 @@ class NetplayServer:
                     raise
 
     async def stop(self) -> None:
-        """Close every link with SERVER_SHUTDOWN, wait for what is queued (at most `shutdown_s`), free the ports."""
+        """Close every link with SERVER_SHUTDOWN, wait for what is queued, free the ports.
+
+        Waits at most `shutdown_s`.
+        """
         self.hub.shutdown(CloseCode.SERVER_SHUTDOWN, "the server is stopping")
+        looks = math.ceil(self._config.shutdown_s / _DRAIN_LOOK_S)
         for endpoint, _driver in self._udp:
             endpoint.close_all(CloseCode.SERVER_SHUTDOWN, "the server is stopping", self._config.shutdown_s)
-        deadline = time.monotonic() + self._config.shutdown_s
-        while any(endpoint.connections for endpoint, _ in self._udp) and time.monotonic() < deadline:
+        for _ in range(looks):
+            if not any(endpoint.connections for endpoint, _driver in self._udp):
+                break
             await asyncio.sleep(_DRAIN_LOOK_S)
         await self._release()
         await self._rooms.written()
@@ -117,7 +123,7 @@ class NetplayServer:
         settings = HttpSettings(
             version=self._version,
             udp_port=config.advertise_udp_port or port,
-            trusted_networks=config.trusted_networks,
+            trusted_networks=self._trusted,
         )
         self._http = HttpServer(
             create_app(self.hub, settings),

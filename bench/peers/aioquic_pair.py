@@ -56,7 +56,9 @@ class AioquicPair:
                     if isinstance(event, HandshakeCompleted):
                         done.add(name)
         if len(done) != 2:
-            raise RuntimeError(f"aioquic's handshake did not complete in memory: only {done or 'nobody'} is done")
+            raise RuntimeError(
+                f"aioquic's handshake did not complete in memory: only {done or 'nobody'} is done"
+            )
 
     def to_server(self, data: bytes, now: float) -> int:
         """Send one datagram's payload client to server; returns how many were delivered."""

@@ -16,7 +16,7 @@ _SLICES_PER_S = 240
 
 
 def serve(pipe: Connection, ports: Sequence[int], rate_hz: int, payload_bytes: int, seconds: float) -> None:
-    """Send for `seconds`: each of the receivers behind `ports` gets a message from each other one, `rate_hz` times a second.
+    """Send for `seconds`: `rate_hz` times a second, a message from each of the receivers behind `ports` to the others.
 
     Says `ready` through `pipe` first, then `(messages, cpu seconds)` when done.
     """

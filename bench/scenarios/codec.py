@@ -64,7 +64,9 @@ def _ncp(count: int, payload: bytes) -> float:
 
 def _each(started: float, delivered: int, expected: int) -> float:
     if delivered != expected // 2 * 2:
-        raise RuntimeError(f"{delivered} of {expected} messages arrived in memory, where nothing is ever lost")
+        raise RuntimeError(
+            f"{delivered} of {expected} messages arrived in memory, where nothing is ever lost"
+        )
     return (time.process_time() - started) / delivered
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -87,7 +88,7 @@ def _latencies(up: LossTrace, down: LossTrace, kind: Delivery, messages: int, si
             connection.flush()
 
     for number in range(messages):
-        world.call_at(_WARM_UP_S + number * _INTERVAL_S, lambda number=number: send(number))
+        world.call_at(_WARM_UP_S + number * _INTERVAL_S, functools.partial(send, number))
     world.run_until(_WARM_UP_S + messages * _INTERVAL_S + _TAIL_S)
     if len(latencies) != 2 * messages:
         raise RuntimeError(f"{len(latencies)} of {2 * messages} {kind.name.lower()} messages arrived")
