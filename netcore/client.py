@@ -130,6 +130,8 @@ class ClientEndpoint:
                 if self._dirty:
                     self._dirty = False
                     out = self.connection.datagrams_to_send(now)
+                if self.connection.is_closed and self.stats.connections:
+                    self.stats.connections, self.stats.ended = 0, 1
             elif self._deadline <= now:
                 self._send_hello_or_fail(out, now)
         self._awake = self._dirty

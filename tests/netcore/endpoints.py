@@ -9,6 +9,7 @@ from netcore.client import ClientEndpoint
 from netcore.config import ConnectionConfig
 from netcore.connection import Connection, ConnectionHandler
 from netcore.delivery import Delivery
+from netcore.endpoint import DatagramEndpoint
 from netcore.server import Refusal, ServerConfig, ServerEndpoint
 from netcore.token import Credentials, TokenGate, TokenKey, seal_token
 from tests.netcore.seeded import seeded
@@ -142,7 +143,8 @@ class Net:
         while self.now < end:
             self.now = min(end, self.now + step_s)
             self.wall += step_s
-            for endpoint in (self.server, *(client.endpoint for client in self.clients)):
+            endpoints: list[DatagramEndpoint] = [self.server, *(client.endpoint for client in self.clients)]
+            for endpoint in endpoints:
                 when = endpoint.next_timer()
                 if when is not None and when <= self.now:
                     endpoint.handle_timer(self.now)
