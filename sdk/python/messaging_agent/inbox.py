@@ -49,6 +49,10 @@ class Inbox(Generic[T]):
             while self._readers:
                 self._wake_one()
 
+    def take(self) -> T:
+        """The oldest item of an inbox that is not empty."""
+        return self._items.popleft()
+
     async def get(self) -> T:
         """The oldest item. Raises `MessagesMissed` once after a gap, `StopAsyncIteration` at a normal end."""
         while True:

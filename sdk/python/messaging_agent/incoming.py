@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from messaging.envelope import Delivered, decode_delivery
 from messaging.errors import ProtocolError
 from messaging.lanes import TO_CLIENT
+from messaging.sealed_content import ContentOpener
 from messaging.stream import StreamReceiver
+from messaging_agent.history import Sealed
 from messaging_agent.messages import Message, decode_content
 from messaging_agent.parking import Parking
 from messaging_agent.roster import Roster
@@ -22,7 +24,7 @@ KIND_OF_LANE: Final = {lane: kind for kind, lane in TO_CLIENT.items()}
 class Incoming:
     """Takes application messages off the lanes and hands them on as `Message`, each once and in order."""
 
-    __slots__ = ("_deliver", "_parking", "_roster", "messages", "stream")
+    __slots__ = ("_deliver", "_parking", "_roster", "agent_name", "messages", "opener", "stream", "unopened")
 
     def __init__(self, roster: Roster, deliver: Callable[[Message], None]) -> None:
         self._roster = roster
@@ -31,6 +33,12 @@ class Incoming:
         self.stream = StreamReceiver()
         self.messages = 0
         """Messages handed on."""
+        self.agent_name = ""
+        """This agent's own name: whom targeted messages are sealed for."""
+        self.opener: ContentOpener | None = None
+        """Opens sealed content; None where this client has no key."""
+        self.unopened = 0
+        """Messages dropped because no member sealed them so, or because they were shown before."""
 
     @property
     def parked(self) -> int:
@@ -56,6 +64,25 @@ class Incoming:
             for lane, envelope in self._parking.released():
                 self._hand_on(KIND_OF_LANE[lane], envelope)
 
+    def open_stored(self, stored: Sealed) -> tuple[Any, bytes, bool]:
+        """(content, its bytes, still encrypted) of a message of the channel's log."""
+        raw = stored.raw
+        if stored.encrypted:
+            opened = None
+            if self.opener is not None:
+                opened = self.opener.open(
+                    raw,
+                    sender=stored.sender,
+                    type=stored.type,
+                    format=stored.format,
+                    recipient=stored.to,
+                    once=False,
+                )
+            if opened is None:
+                return raw, raw, True
+            raw = opened
+        return decode_content(stored.format, raw), raw, False
+
     def _is_known(self, envelope: Delivered) -> bool:
         roster = self._roster
         return (
@@ -68,12 +95,25 @@ class Incoming:
         if sender is None or type_name is None:
             return
         raw = envelope.content
+        readable = not envelope.encrypted
+        if envelope.encrypted and self.opener is not None:
+            opened = self.opener.open(
+                raw,
+                sender=sender.name,
+                type=type_name,
+                format=envelope.format,
+                recipient=self.agent_name if envelope.targeted else None,
+            )
+            if opened is None:
+                self.unopened += 1
+                return
+            raw, readable = opened, True
         self.messages += 1
         self._deliver(
             Message(
                 sender=sender.name,
                 type=type_name,
-                content=raw if envelope.encrypted else decode_content(envelope.format, raw),
+                content=decode_content(envelope.format, raw) if readable else raw,
                 raw=raw,
                 delivery=kind,
                 lane=envelope.lane,

@@ -88,11 +88,13 @@ class Ladder:
         waiting = [grant for grant in grants if grant.transport in self._openers]
         attempts: set[asyncio.Task[None]] = set()
         failures: list[LinkFailed] = []
+        won = asyncio.Event()
         try:
             while waiting or attempts:
                 if waiting:
                     grant = waiting.pop(0)
-                    attempts.add(asyncio.create_task(self._attempt(grant), name=f"open {grant.transport}"))
+                    task = asyncio.create_task(self._attempt(grant, won), name=f"open {grant.transport}")
+                    attempts.add(task)
                 done, attempts = await asyncio.wait(
                     attempts,
                     timeout=self._fallback_after_s if waiting else None,
@@ -111,12 +113,14 @@ class Ladder:
             await asyncio.gather(*attempts, return_exceptions=True)
         raise NoTransport(failures)
 
-    async def _attempt(self, grant: LinkGrant) -> None:
-        """Open one link and attach it. One link is attached at a time: the session knows one pending link."""
+    async def _attempt(self, grant: LinkGrant, won: asyncio.Event) -> None:
+        """Open one link and attach it. One at a time: a second one would take the first one's place."""
         link = await self._openers[grant.transport](grant)
         attached = False
         try:
             async with self._attaching:
+                if won.is_set():
+                    raise LinkFailed(grant.transport, CloseCode.NORMAL, "another one was quicker")
                 welcomed = self._watch.expect(link)
                 attachment = self._session.attach_link(link)
                 attached = True
@@ -126,6 +130,7 @@ class Ladder:
                         await welcomed
                 except TimeoutError:
                     raise LinkFailed(grant.transport, CloseCode.IDLE, "open, but no welcome came") from None
+                won.set()
         except BaseException:
             self._session.give_up_link(link)
             if not attached:

@@ -22,8 +22,8 @@ class Message:
     type: str
     """Free text, `chat-text` unless the sender said otherwise."""
     content: Any
-    """`str`, `bytes`, or a JSON value. `bytes` as well where the content is not what its format promises,
-    and where it is encrypted and this client has no key for it."""
+    """`str`, `bytes`, or a JSON value. `bytes` as well where the content is not what its format promises, or
+    is encrypted and this client has no key."""
     raw: bytes
     """The content's bytes as they came."""
     delivery: Delivery
@@ -34,6 +34,7 @@ class Message:
     to_me: bool
     """True where it was sent to this agent alone."""
     encrypted: bool
+    """True where it was encrypted end to end, by someone who knows the channel's password."""
     offset: int | None
     """Position in the channel's log; None for an ephemeral message."""
     time: float | None

@@ -15,7 +15,7 @@ from messaging_agent.errors import OutboxFull, UnknownAgent
 from messaging_agent.roster import Agent, Roster
 from netcore.delivery import Delivery
 
-MAX_CONTENT_BYTES: Final = 256 * 1024 - 128
+MAX_CONTENT_BYTES: Final = 256 * 1024 - 256
 """The largest content that fits a link's message with its envelope. A channel's own limit may be lower."""
 MAX_LATEST: Final = 256
 """So many sequenced values wait for a link, one of each lane and key; the oldest goes."""

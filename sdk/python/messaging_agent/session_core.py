@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from messaging import control
 from messaging.envelope import CHAT_TEXT
 from messaging.errors import ProtocolError
 from messaging.lanes import CONTROL, TIME
+from messaging.sealed_content import ContentOpener, ContentSealer
 from messaging.stream import ACK_DELAY_S
 from messaging.timecode import TimeAnswer, decode_time, encode_time_request
 from messaging_agent.attachment import Attachment
 from messaging_agent.errors import ChannelClosed, NotConnected, channel_closed
+from messaging_agent.history import Sealed
 from messaging_agent.incoming import KIND_OF_LANE, Incoming
 from messaging_agent.link_feed import LinkFeed
 from messaging_agent.links import Link
@@ -66,6 +68,8 @@ class ClientSession:
         clock: Callable[[], float],
         wake: Callable[[], None] | None = None,
         ack_delay_s: float = ACK_DELAY_S,
+        message_key: bytes | None = None,
+        random: Callable[[int], bytes] | None = None,
     ) -> None:
         self.handler = handler
         self.wake: Callable[[], None] = wake or _nothing
@@ -80,6 +84,9 @@ class ClientSession:
         self._incoming = Incoming(self.roster, self._hand_on)
         self._outgoing = Outgoing(self.roster)
         self._feed = LinkFeed(clock())
+        self._message_key = message_key
+        self._random = random
+        self._sealer: ContentSealer | None = None
         self._live: Attachment | None = None
         self._pending: Attachment | None = None
         self._retold = False
@@ -137,6 +144,7 @@ class ClientSession:
         counts["messages_in"] = self._incoming.messages
         counts["duplicates"] = self._incoming.stream.duplicates
         counts["parked"] = self._incoming.parked
+        counts["unopened"] = self._incoming.unopened
         if self._live is not None:
             counts.update({f"link_{name}": value for name, value in self._live.link.stats().items()})
         return counts
@@ -194,11 +202,13 @@ class ClientSession:
         key: int = 0,
         lane: int | None = None,
         ephemeral: bool | None = None,
-        encrypted: bool = False,
         flush: bool = True,
     ) -> int:
         """`send` for content that is bytes already; `format` is the envelope's (0 bytes, 1 text, 2 JSON)."""
         self._check_open()
+        sealer = self._sealer
+        if sealer is not None:
+            raw = sealer.seal(raw, type=type, format=format, recipient=to)
         lane, body = self._outgoing.encode(
             raw,
             format,
@@ -208,7 +218,7 @@ class ClientSession:
             key=key,
             lane=lane,
             ephemeral=ephemeral,
-            encrypted=encrypted,
+            encrypted=sealer is not None,
         )
         number = 0
         if delivery.is_reliable:
@@ -227,6 +237,10 @@ class ClientSession:
     def flush(self) -> None:
         """Let what was sent with `flush=False` go out."""
         self._feed.flush()
+
+    def open_stored(self, stored: Sealed) -> tuple[Any, bytes, bool]:
+        """(content, its bytes, still encrypted) of a message of the channel's log."""
+        return self._incoming.open_stored(stored)
 
     def leave(self) -> None:
         """End the session gracefully: what was sent arrives first, for up to a second.
@@ -364,6 +378,8 @@ class ClientSession:
             self.state = SessionState.LIVE
         self.welcome = _welcome_facts(message)
         attachment.welcomed = True
+        if first:
+            self._take_key(message.channel_id, message.agent_name, message.readable)
         self._counts["links"] += 1
         if previous is not None:
             previous.close(CloseCode.NORMAL, "moved to another link")
@@ -378,6 +394,17 @@ class ClientSession:
         for lane, kind, early_data in early:
             if attachment.is_open:
                 self._dispatch(lane, kind, early_data)
+
+    def _take_key(self, channel_id: str, agent_name: str, readable: bool) -> None:
+        """Open what is sealed from now on, and seal what is sent where the server need not read it."""
+        self._incoming.agent_name = agent_name
+        if self._message_key is None:
+            return
+        self._incoming.opener = ContentOpener(self._message_key, channel_id)
+        if not readable:
+            if self._random is None:
+                raise ValueError("encryption needs random=")
+            self._sealer = ContentSealer(self._message_key, channel_id, agent_name, self._random)
 
     def _skip_lost(self, attachment: Attachment, message: control.Welcome) -> int:
         """Go on behind what the server no longer has; returns how many messages are lost to this agent.

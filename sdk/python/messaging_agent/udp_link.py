@@ -54,7 +54,7 @@ class UdpLink(DatagramLink):
 
 
 async def open_udp_link(grant: LinkGrant, host: str, *, timeout_s: float = 5.0) -> UdpLink:
-    """Shake hands with the server at `host`. Raises `LinkFailed` where it refuses or does not answer in time."""
+    """Shake hands with the server at `host`. Raises `LinkFailed` where it refuses or stays silent."""
     loop = asyncio.get_running_loop()
     opened: asyncio.Future[None] = loop.create_future()
     link = UdpLink(opened)
