@@ -106,7 +106,7 @@ class MessagesQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     after: Annotated[int, Field(ge=0, lt=1 << 62)] | None = Field(
-        default=None, description="Only messages with a higher offset; left out: from where the agent joined."
+        default=None, description="Only messages with a higher offset; left out: from the oldest kept."
     )
     limit: int = Field(default=100, ge=1, le=1000)
     poll_source: PollSource = "AUTO"

@@ -9,13 +9,12 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from netcore.connection import Connection
-from netcore.server import Refusal
-
 import netcore.errors
 from hub.errors import ChannelError
 from hub.ports import LinkAcceptor, LinkHandler, QueueFull
+from netcore.connection import Connection
 from netcore.delivery import Delivery
+from netcore.server import Refusal
 
 _log: Final = logging.getLogger("transports.udp")
 

@@ -157,6 +157,12 @@ class WebSocketProtocol(asyncio.Protocol):
 
     def _after_data(self, size: int) -> None:
         core = self._core
+        if self._state is _State.OPENING and core.handshake_exc is not None:
+            # websockets could not even read the request, and has ended its side without an answer.
+            self._write(problem(400, "bad-upgrade", "An upgrade request has no body.").serialize())
+            self._state = _State.CLOSING
+            self._service.stats.openings_refused += 1
+            self._set_timer(self._service.config.close_timeout_s)
         if core.parser_exc is not None and self._state in (_State.TOKEN, _State.ATTACHED):
             # websockets refused the bytes and has its close frame (1002, 1007, 1009) ready.
             sent = core.close_sent
@@ -436,9 +442,13 @@ def _hold_back_little(stream: asyncio.Transport, unsent_bytes: int) -> None:
     if below is not None:
         below.set_write_buffer_limits(high=1, low=0)
     raw = stream.get_extra_info("socket")
-    option = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-    if raw is not None and option is not None:
-        try:
-            raw.setsockopt(socket.IPPROTO_TCP, option, unsent_bytes)
-        except OSError:
-            _log.debug("this socket knows no TCP_NOTSENT_LOWAT")
+    if raw is None:
+        return
+    options = {"TCP_NODELAY": 1, "TCP_NOTSENT_LOWAT": unsent_bytes}
+    for name, value in options.items():
+        option = getattr(socket, name, None)
+        if option is not None:
+            try:
+                raw.setsockopt(socket.IPPROTO_TCP, option, value)
+            except OSError:
+                _log.debug("this socket does not take %s", name)

@@ -51,7 +51,7 @@ class WebSocketClient(asyncio.Protocol, Remote):
         tls: ssl.SSLContext | None = None,
     ) -> WebSocketClient:
         """Connect and wait for the answer to the upgrade."""
-        raw = socket.socket()
+        raw = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         # Small, so that a client that does not read stops the server early.
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
         raw.setblocking(False)

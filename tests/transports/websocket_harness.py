@@ -29,7 +29,8 @@ class WebSocketHarness(Harness):
     """Server, gate and acceptor; `dial` makes clients."""
 
     name = "websocket"
-    silence_code = CloseCode.IDLE
+    token_refusal = CloseCode.TOKEN_REFUSED
+    vanish_timeout_s = 5
 
     def __init__(
         self,
