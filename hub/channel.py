@@ -177,11 +177,16 @@ class Channel:
         )
 
     def _tell_everything(self, session: Session) -> None:
-        """Types and presence anew. Not counted towards the outbox: bounded by the channel's own limits."""
+        """Types and presence anew, the agent itself last: so it knows that it has heard of everyone.
+
+        Not counted towards the outbox: bounded by the channel's own limits.
+        """
         for index, name in self.publisher.types.known():
             session.control(TypeName(index, name), counted=False)
         for info in self.roster.visible():
-            session.control(_joined(info), counted=False)
+            if info.index != session.index:
+                session.control(_joined(info), counted=False)
+        session.control(_joined(session.info), counted=False)
 
     def link_gone(self, session: Session, attachment: Attachment) -> None:
         """A link has ended. If it was the one in use, the agent is away from now on."""
