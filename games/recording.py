@@ -1,6 +1,6 @@
 """A recorded match: seed, options, every seat's input at every tick, and the hash of the final state.
 
-One MessagePack map (docs/protocol/games/recording.md). Reading is bounded and checked.
+One MessagePack map (docs/protocol/games/room.md, section 7). Reading is bounded and checked.
 """
 
 from __future__ import annotations
