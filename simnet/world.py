@@ -173,7 +173,7 @@ class World:
     def run_until(self, when: float) -> None:
         """Let everything happen up to virtual `when`, and set the clock to it. Raises `StuckNode`."""
         end = _ceil_ns(when)
-        self._settle()
+        self._flush()
         heap = self._heap
         while heap and heap[0][0] <= end:
             self._instant(heap[0][0])
@@ -186,7 +186,7 @@ class World:
     def run_until_true(self, condition: Callable[[], bool], timeout_s: float) -> bool:
         """Run until `condition()` holds after some instant, for at most `timeout_s`; whether it does."""
         end = self._now_ns + round(timeout_s * _NS)
-        self._settle()
+        self._flush()
         while not condition():
             if not self._heap or self._heap[0][0] > end:
                 self._now_ns = max(self._now_ns, end)
@@ -196,7 +196,7 @@ class World:
 
     def step(self) -> bool:
         """Let the next instant happen; False where nothing is left to happen."""
-        self._settle()
+        self._flush()
         if not self._heap:
             return False
         self._instant(self._heap[0][0])
@@ -233,13 +233,8 @@ class World:
         if self.after_instant is not None:
             self.after_instant()
 
-    def _settle(self) -> None:
-        """Take up what was done to the nodes from outside since the last run."""
-        self._flush()
-        for host in self._hosts.values():
-            self._arm(host)
-
     def _flush(self) -> None:
+        """Ask the nodes that woke what they send, and when they want to be called again."""
         while self._touched:
             touched = sorted(self._touched, key=lambda host: host.number)
             self._touched.clear()

@@ -156,11 +156,9 @@ class InterpolationBuffer(Generic[S]):
         newest = self._states[-1].stamp_s
         furthest = newest + MAX_EXTRAPOLATION_S
         error = wanted - (self.position_s + elapsed)
-        if error > JUMP_S:
+        if abs(error) > JUMP_S:
             moved = wanted
-            self.jumps += wanted <= furthest
-        elif error < -JUMP_S:
-            moved = self.position_s
+            self.jumps += error > 0 and wanted <= furthest
         else:
             most = MAX_DILATION * elapsed
             correction = error * min(1.0, elapsed / CORRECTION_S)
