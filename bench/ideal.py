@@ -1,9 +1,9 @@
 """Ideal recovery: RFC 9002 with nothing in its way, as the yardstick for latency under loss.
 
 Two endpoints send one message a packet on a schedule. Every packet carries a full acknowledgement (all ranges), a
-gap is acknowledged at once, congestion never holds anything back, a processor takes no time. Loss is found by packet threshold
-(RFC 9002 6.1.1), time threshold with its timer (6.1.2) and probe timeout (6.2); what is lost goes out again at once.
-Delivery is as fast as these rules allow, which is what makes the model a yardstick.
+gap is acknowledged at once, congestion never holds anything back, a processor takes no time. Loss is found by packet
+threshold (RFC 9002 6.1.1), time threshold with its timer (6.1.2) and probe timeout (6.2); what is lost goes out again
+at once. Delivery is as fast as these rules allow, which is what makes the model a yardstick.
 """
 
 from __future__ import annotations
