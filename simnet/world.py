@@ -16,6 +16,8 @@ from simnet.trace import Transmitter
 _NS = 1_000_000_000
 _MAX_DATAGRAM = 65_507
 _MAX_EVENTS_AT_ONE_INSTANT = 200_000
+_MAX_ROUNDS = 1000
+"""How often nodes may wake themselves while they are asked what they send."""
 _DEFAULT_LINK = LinkProfile(delay_s=0.001)
 
 
@@ -235,7 +237,9 @@ class World:
 
     def _flush(self) -> None:
         """Ask the nodes that woke what they send, and when they want to be called again."""
-        while self._touched:
+        for _ in range(_MAX_ROUNDS):
+            if not self._touched:
+                return
             touched = sorted(self._touched, key=lambda host: host.number)
             self._touched.clear()
             for host in touched:
@@ -244,6 +248,10 @@ class World:
                 for data, destination in host.node.datagrams_to_send(host.local(self._now_ns)):
                     self._send(host, data, destination)
                 self._arm(host)
+        raise StuckNode(
+            f"the nodes at {[host.address for host in self._touched]} wake without end at {self.now():.9f} s: "
+            "each datagrams_to_send asks to be called again"
+        )
 
     def _send(self, host: Host, data: bytes, destination: Address) -> None:
         now_ns = self._now_ns

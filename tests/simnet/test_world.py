@@ -417,6 +417,18 @@ def test_two_echoes_without_delay_are_an_error_not_a_hang():
         world.run_until(1)
 
 
+def test_a_node_that_wakes_whenever_it_is_asked_is_an_error_not_a_hang():
+    class Restless(Silent):
+        def datagrams_to_send(self, now):
+            self.wake()
+            return []
+
+    world = World()
+    with pytest.raises(StuckNode, match=r"10\.0\.0\.1.*wake without end"):
+        two(world, Restless(), Silent())
+        world.run_until(1)
+
+
 def test_a_datagram_no_socket_would_take_is_the_nodes_mistake():
     world = World()
     a, _ = two(world, Silent(), Silent())
