@@ -13,6 +13,8 @@ import random
 from dataclasses import dataclass
 
 SLOTS_PER_S = 1000
+_ROUNDING = 1e-3
+"""In slots: a clock that comes out a nanosecond short of a full millisecond still means that millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class LossTrace:
 
     def arrival(self, now: float) -> float | None:
         """When a packet sent at `now` arrives; None where it is lost."""
-        slot = int(now * SLOTS_PER_S)
+        slot = int(now * SLOTS_PER_S + _ROUNDING)
         if slot >= len(self.lost):
             return now + self.delay_s[slot % len(self.delay_s)]
         return None if self.lost[slot] else now + self.delay_s[slot]
