@@ -48,6 +48,7 @@ class _Endpoint:
     received: set[int] = field(default_factory=set)
     largest_received: int = -1
     largest_received_at: float = 0.0
+    gap_untold: bool = False
     ack_due: float | None = None
     loss_due: float | None = None
     probes: int = 0
@@ -116,6 +117,7 @@ class IdealPath:
         )
         sender.next_number += 1
         sender.ack_due = None
+        sender.gap_untold = False
         if eliciting:
             sender.flying[packet.number] = packet
             sender.last_eliciting_at = now
@@ -127,7 +129,7 @@ class IdealPath:
 
     def _receive(self, side: int, packet: _Packet, now: float) -> None:
         receiver = self._sides[side]
-        gap = packet.number != receiver.largest_received + 1
+        receiver.gap_untold |= packet.number != receiver.largest_received + 1
         receiver.received.add(packet.number)
         if packet.number > receiver.largest_received:
             receiver.largest_received, receiver.largest_received_at = packet.number, now
@@ -135,7 +137,7 @@ class IdealPath:
             receiver.delivered_at.setdefault(message, now)
         self._acknowledged(side, packet, now)
         if packet.eliciting:
-            if gap:
+            if receiver.gap_untold:  # RFC 9000 13.2.1: also where what made the gap asked for no answer
                 self._send(side, (), now, eliciting=False)
             elif receiver.ack_due is None:
                 receiver.ack_due = now + _MAX_ACK_DELAY_S
@@ -143,11 +145,11 @@ class IdealPath:
 
     def _acknowledged(self, side: int, packet: _Packet, now: float) -> None:
         sender = self._sides[side]
+        sender.largest_acked = max(sender.largest_acked, packet.largest)
         newly = [number for number in sender.flying if number in packet.acknowledged]
         if newly:
             if packet.largest == newly[-1]:
                 sender.sample(now - sender.flying[newly[-1]].sent_at, packet.ack_delay_s)
-            sender.largest_acked = max(sender.largest_acked, newly[-1])
             sender.probes = 0
             for number in newly:
                 for message in sender.flying.pop(number).messages:
