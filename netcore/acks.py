@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from netcore.frames import ACK_DELAY_UNIT_S, CARRIES_RELIABLE, ELICITING, MAX_GAPS, URGENT, ack_frame
+from netcore.frames import (
+    ACK,
+    ACK_DELAY_UNIT_S,
+    CARRIES_RELIABLE,
+    ELICITING,
+    MAX_ACK_DELAY_FIELD,
+    MAX_GAPS,
+    SHORT_ACK,
+    URGENT,
+    ack_frame,
+)
 
 MAX_RANGES: Final = 64
 _DELAY_UNITS_PER_S: Final = 1 / ACK_DELAY_UNIT_S
-_MAX_DELAY_FIELD: Final = 16_383
 
 
 class ReceivedPackets:
@@ -106,25 +115,25 @@ class ReceivedPackets:
         self.due = True
         return True
 
-    def frame(self, now: float) -> bytes:
-        """ACK or ACK_GAPS for everything received; call `told` once it goes out."""
-        delay = int((now - self._largest_at) * _DELAY_UNITS_PER_S)
-        if not 0 <= delay <= _MAX_DELAY_FIELD:
-            delay = 0 if delay < 0 else _MAX_DELAY_FIELD
-        low = self._low
-        if not self._older:
-            return ack_frame(self.largest, delay, self.largest - low, ())
-        gaps: list[tuple[int, int]] = []
-        for low_older, high in self._older[:MAX_GAPS]:
-            gaps.append((low - high - 2, high - low_older))
-            low = low_older
-        return ack_frame(self.largest, delay, self.largest - self._low, gaps)
-
-    def told(self) -> None:
-        """The remote is being told: nothing is owed until the next packet arrives."""
+    def take(self, now: float) -> bytes:
+        """ACK or ACK_GAPS for everything received. It must go out: nothing is owed from here on."""
         self.pending = self.due = False
         self.deadline = None
         self._reliable = 0
+        delay = int((now - self._largest_at) * _DELAY_UNITS_PER_S)
+        if not 0 <= delay <= MAX_ACK_DELAY_FIELD:
+            delay = 0 if delay < 0 else MAX_ACK_DELAY_FIELD
+        low = self._low
+        if self._older:
+            gaps: list[tuple[int, int]] = []
+            for low_older, high in self._older[:MAX_GAPS]:
+                gaps.append((low - high - 2, high - low_older))
+                low = low_older
+            return ack_frame(self.largest, delay, self.largest - self._low, gaps)
+        first = self.largest - low
+        if first < 0x40:
+            return SHORT_ACK(ACK, self.largest & 0xFFFF, delay, first)
+        return ack_frame(self.largest, delay, first, ())
 
     def forget_up_to(self, pn: int) -> None:
         """An acknowledgement with largest `pn` was itself acknowledged: ranges up to it are done with."""

@@ -65,13 +65,15 @@ class _Arrivals:
 
     __slots__ = ("ack", "close", "lanes", "open_lane", "path_challenge", "path_response")
 
-    def __init__(self, connection: Connection, inbox: Inbox, outgoing: Outgoing) -> None:
+    def __init__(
+        self, inbox: Inbox, recovery: Recovery, outgoing: Outgoing, close: Callable[[int, str], None]
+    ) -> None:
         self.lanes = inbox.lanes
         self.open_lane = inbox.open_lane
         self.path_challenge = outgoing.answer_path
         self.path_response: Callable[[bytes], None] = _ignore
-        self.ack = connection._on_ack
-        self.close = connection._on_close
+        self.ack = recovery.on_ack
+        self.close = close
 
 
 class _ClosingArrivals:
@@ -143,7 +145,6 @@ class Connection:
         "_inbox",
         "_is_dirty",
         "_keepalive_s",
-        "_now",
         "_opener",
         "_outgoing",
         "_phase",
@@ -190,7 +191,7 @@ class Connection:
         self._is_dirty = False
         self._phase = _OPEN
         self._closing = Closing()
-        self._now = self._heard_at = self._pinged_at = now
+        self._heard_at = self._pinged_at = now
         self._idle_s = min(local.idle_timeout_s, remote.idle_timeout_s)
         self._keepalive_s = min(config.keepalive_s or self._idle_s / 3, self._idle_s / 3)
         self._sealer = PacketSealer(packet_keys(send_secret), cid if is_client else None)
@@ -200,7 +201,14 @@ class Connection:
         )
         self._acks = ReceivedPackets(config.max_ack_delay_s)
         rtt = RttEstimator(config.initial_rtt_s, rtt_s)
-        self._recovery = Recovery(rtt, self._congestion, config.max_ack_delay_s, self._acks.forget_up_to)
+        self._recovery = Recovery(
+            rtt,
+            self._congestion,
+            self._sealer,
+            config.max_ack_delay_s,
+            self._acks.forget_up_to,
+            self.flush,
+        )
         # Larger packets wait for path MTU probing; every path takes 1,200 bytes, HELLO has shown it.
         max_packet = min(MIN_UDP_PAYLOAD, remote.max_udp_payload)
         self._outgoing = Outgoing(
@@ -224,11 +232,12 @@ class Connection:
             recv_budget=remote.recv_budget,
             queue_bytes=config.queue_reliable_bytes,
             queue_messages=config.queue_reliable_messages,
+            wake=self.flush,
         )
         self._send_lanes: dict[int, _SendLane] = {}
         self._reliable_lanes: list[ReliableSender] = []
         self._handler: ConnectionHandler = _Nobody()
-        self._arrivals = _Arrivals(self, self._inbox, self._outgoing)
+        self._arrivals = _Arrivals(self._inbox, self._recovery, self._outgoing, self._on_close)
 
     # -- what the application uses ---------------------------------------------------------------------------
 
@@ -299,11 +308,11 @@ class Connection:
 
     def receive_packet(self, data: bytes, addr: Address, now: float) -> bool:
         """Handle a whole DATA datagram. True where it was authentic and new."""
-        if self._phase is _CLOSED:
-            return False
         if addr != self.address:
             # Migration goes here: an authentic packet with the largest number so far moves the connection.
             self.stats.other_address += 1
+            return False
+        if self._phase is _CLOSED:
             return False
         opener = self._opener
         frames = opener.open(data)
@@ -311,7 +320,7 @@ class Connection:
             if opener.undecryptable > self._config.aead_failure_limit:
                 self._finish(CloseCode.PROTOCOL_VIOLATION, "too many packets failed authentication", False)
             return False
-        self._now = self._heard_at = now
+        self._heard_at = self._inbox.now = self._recovery.now = now
         stats = self.stats
         stats.packets_in += 1
         stats.bytes_in += len(data)
@@ -319,7 +328,6 @@ class Connection:
         if self._phase is _CLOSING:
             self._receive_while_closing(frames, now)
             return True
-        self._inbox.now = now
         try:
             what = parse(frames, self._arrivals)
         except ProtocolError as error:
@@ -327,7 +335,7 @@ class Connection:
             return True
         acks = self._acks
         acks.record(opener.pn, what, now)
-        if acks.due or what & 4:
+        if acks.due or self._phase is _DRAINING:
             self.flush()
         if self._recovery.probe_count and self._recovery.heard(now):
             self._outgoing.probes = 1
@@ -337,7 +345,6 @@ class Connection:
     def datagrams_to_send(self, now: float) -> list[bytes]:
         """Everything that may leave now."""
         self._is_dirty = False
-        self._now = now
         if self._phase is _OPEN:
             return self._outgoing.packets(now) if self.established else []
         return self._ending_datagrams(now)
@@ -374,7 +381,6 @@ class Connection:
 
     def handle_timer(self, now: float) -> None:
         """Let everything due act. Early calls are harmless."""
-        self._now = now
         due_by = now + TIMER_SLACK_S
         if self._phase is _CLOSED:
             return
@@ -417,22 +423,16 @@ class Connection:
             raise ValueError(f"lane {lane} is {out.kind.name.lower()}, not {kind.name.lower()}")
         if not 0 <= lane <= MAX_LANE:
             raise ValueError(f"lane {lane} out of range, must be 0 to {MAX_LANE}")
+        ready = self._outgoing.ready_lanes
         if kind is Delivery.UNRELIABLE:
-            out = UnreliableSender(lane, self._config.queue_unreliable_bytes, self.stats)
+            out = UnreliableSender(lane, self._config.queue_unreliable_bytes, ready, self.stats)
         elif kind is Delivery.SEQUENCED:
-            out = SequencedSender(lane)
+            out = SequencedSender(lane, ready)
         else:
-            out = ReliableSender(lane, kind, self._budget, self.stats)
+            out = ReliableSender(lane, kind, self._budget, ready, self.stats)
             self._reliable_lanes.append(out)
         self._send_lanes[lane] = out
-        self._outgoing.add_lane(out, first=not kind.is_reliable)
         return out
-
-    def _on_ack(self, largest: int, delay: int, first: int, gaps: Gaps) -> None:
-        lost = self._recovery.on_ack(self._sealer.next_pn, largest, delay, first, gaps, self._now)
-        if lost or self._budget.released or self._outgoing.window_blocked or self._phase is _DRAINING:
-            self._budget.released = False
-            self.flush()
 
     def _on_close(self, code: int, reason: str) -> None:
         self._finish(code, reason, True)
@@ -514,7 +514,7 @@ class Connection:
             "rtt_p50_s": rtt.percentile(0.50),
             "rtt_p95_s": rtt.percentile(0.95),
             "rtt_p99_s": rtt.percentile(0.99),
-            "jitter_s": rtt.jitter,
+            "jitter_s": rtt.jitter(),
             "bytes_in_flight": recovery.bytes_in_flight,
             "cwnd_bytes": self._congestion.cwnd,
             "pacing_bytes_per_s": self._congestion.pacing_rate,

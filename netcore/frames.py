@@ -32,8 +32,10 @@ MAX_LANE: Final = 63
 MAX_GAPS: Final = 31
 MAX_REASON_BYTES: Final = 128
 PATH_DATA_BYTES: Final = 8
-ACK_DELAY_UNIT_S: Final = 64e-6
+ACK_DELAY_UNIT_S: Final = 128e-6
 """The unit of an ACK's delay field."""
+MAX_ACK_DELAY_FIELD: Final = 255
+"""32.6 ms or more."""
 
 ELICITING: Final = 1
 """In `parse`'s result: the packet must be acknowledged."""
@@ -43,8 +45,9 @@ URGENT: Final = 4
 """In `parse`'s result: it must be acknowledged at once."""
 
 _SEQUENCED: Final = 1
-_ACK_SHORT: Final = struct.Struct(">BHBB").pack
-_ACK_HEAD: Final = struct.Struct(">BH").pack
+SHORT_ACK: Final = struct.Struct(">BHBB").pack
+"""Packs an ACK whose first is below 64: (ACK, largest & 0xFFFF, delay, first)."""
+_ACK_HEAD: Final = struct.Struct(">BHB").pack
 _ENCODING: Final = CloseCode.FRAME_ENCODING
 
 
@@ -75,7 +78,7 @@ class FrameSink(Protocol):
         """The taker for a slot that has none yet."""
 
     def ack(self, largest: int, delay: int, first: int, gaps: Gaps) -> None:
-        """`largest` is the u16 as sent, `delay` in units of 64 µs, `first` the packets just below largest."""
+        """`largest` is the u16 as sent, `delay` in units of 128 µs, `first` the packets just below largest."""
 
     def path_challenge(self, data: bytes) -> None:
         """8 bytes to answer with."""
@@ -100,29 +103,30 @@ def parse(data: bytes, sink: FrameSink) -> int:
     lanes = sink.lanes
     while pos < end:
         head = data[pos]
-        if not 0x40 <= head < 0x80:
-            if head == ACK and end - pos > 4 and data[pos + 3] < 0x40 and data[pos + 4] < 0x40:
-                # An ACK as it mostly is: without a gap, soon, and of few packets.
+        if head & 0xC1 != MSG:
+            if head == ACK and end - pos > 4 and data[pos + 4] < 0x40:
+                # An ACK as it mostly is, without a call more than it needs.
                 sink.ack(data[pos + 1] << 8 | data[pos + 2], data[pos + 3], data[pos + 4], ())
                 pos += 5
             else:
                 pos, more = _parse_control(data, pos, end, sink)
                 what |= more
             continue
-        number = key = index = last = lane = 0
         try:  # costs nothing where nothing is raised; the sink is called outside it
-            pos += 1
-            if head & 0x01:
-                raise ProtocolError(_ENCODING, "frame_type")
             if head & MSG_LANE:
-                lane = data[pos]
-                pos += 1
+                lane = data[pos + 1]
+                pos += 2
                 if not 0 < lane <= MAX_LANE:
                     raise ProtocolError(_ENCODING, "lane")
+            else:
+                lane = 0
+                pos += 1
+            kind = head & 0x30
+            key = 0
             if head & 0x38:
                 number = data[pos] << 8 | data[pos + 1]
                 pos += 2
-                if head & 0x30 == 0x10:
+                if kind == 0x10:
                     key = data[pos]
                     if key < 0x40:
                         pos += 1
@@ -131,8 +135,10 @@ def parse(data: bytes, sink: FrameSink) -> int:
                 if head & MSG_FRAGMENT:
                     index, pos = decode_varint(data, pos)
                     last, pos = decode_varint(data, pos)
-                    if not index <= last or not last:
+                    if index > last or not last:
                         raise ProtocolError(_ENCODING, "fragment_index")
+            else:
+                number = 0
             if head & MSG_TO_END:
                 stop = end
             else:
@@ -151,10 +157,10 @@ def parse(data: bytes, sink: FrameSink) -> int:
             raise ProtocolError(_ENCODING, "frame_truncated") from None
         if not pos <= stop <= end:
             raise ProtocolError(_ENCODING, "frame_truncated")
-        what |= ELICITING | CARRIES_RELIABLE if head & 0x20 else ELICITING
-        taker = lanes[(head & 0x30) << 2 | lane]
+        what |= ELICITING | CARRIES_RELIABLE if kind & 0x20 else ELICITING
+        taker = lanes[kind << 2 | lane]
         if taker is None:
-            taker = sink.open_lane((head & 0x30) << 2 | lane)
+            taker = sink.open_lane(kind << 2 | lane)
         if head & MSG_FRAGMENT:
             taker.fragment(number, key, index, last, data[pos:stop])
         else:
@@ -191,11 +197,7 @@ def _parse_ack(data: bytes, pos: int, end: int, sink: FrameSink, has_gaps: bool)
         raise ProtocolError(_ENCODING, "frame_truncated")
     largest = data[pos] << 8 | data[pos + 1]
     delay = data[pos + 2]
-    if delay < 0x40:
-        pos += 3
-    else:
-        delay, pos = decode_varint(data, pos + 2)
-    first, pos = decode_varint(data, pos)
+    first, pos = decode_varint(data, pos + 3)
     gaps: list[tuple[int, int]] = []
     if has_gaps:
         if pos >= end:
@@ -233,13 +235,11 @@ def short_varint(value: int) -> bytes:
 def ack_frame(largest: int, delay: int, first: int, gaps: Gaps) -> bytes:
     """ACK, or ACK_GAPS where there are gaps: (missing - 1, received - 1), at most MAX_GAPS of them.
 
-    `largest` is a whole packet number, `delay` in units of 64 µs.
+    `largest` is a whole packet number, `delay` (at most 255) in units of 128 µs.
     """
     if not gaps:
-        if delay < 0x40 and first < 0x40:
-            return _ACK_SHORT(ACK, largest & 0xFFFF, delay, first)
-        return _ACK_HEAD(ACK, largest & 0xFFFF) + short_varint(delay) + short_varint(first)
-    parts = [_ACK_HEAD(ACK_GAPS, largest & 0xFFFF), short_varint(delay), short_varint(first)]
+        return _ACK_HEAD(ACK, largest & 0xFFFF, delay) + short_varint(first)
+    parts = [_ACK_HEAD(ACK_GAPS, largest & 0xFFFF, delay), short_varint(first)]
     parts.append(bytes((len(gaps),)))
     for missing, received in gaps:
         parts += (short_varint(missing), short_varint(received))

@@ -27,13 +27,10 @@ _TO_END: Final = tuple(bytes((head | MSG_TO_END,)) for head in range(256))
 
 
 class SendLane(Protocol):
-    """A lane as the packets see it."""
-
-    ready: bool
-    """There is something to send."""
+    """A lane as the packets see it. It puts itself into `ready_lanes` when it gets something to send."""
 
     def fill(self, draft: Draft, now: float) -> bool:
-        """Write what fits; False where the packet is full and more is left."""
+        """Write what fits; False where the packet is full and more is left. True takes it off `ready_lanes`."""
 
     def stamp(self, now: float) -> None:
         """Not everything could be sent at `now`."""
@@ -47,7 +44,6 @@ class Outgoing:
         "_acks_alone",
         "_congestion",
         "_draft",
-        "_lanes",
         "_max_packet",
         "_pacer",
         "_path_responses",
@@ -57,8 +53,8 @@ class Outgoing:
         "_stats",
         "ping",
         "probes",
+        "ready_lanes",
         "release_at",
-        "window_blocked",
     )
 
     def __init__(
@@ -81,7 +77,8 @@ class Outgoing:
         self._max_packet = max_packet
         self._room = max_packet - sealer.overhead
         self._draft = Draft()
-        self._lanes: list[SendLane] = []
+        self.ready_lanes: list[SendLane] = []
+        """Lanes with something to send; the first goes first."""
         self._path_responses: list[bytes] = []
         self._acks_alone = 0
         self.ping = False
@@ -90,15 +87,6 @@ class Outgoing:
         """Probe packets to send past window and pacing."""
         self.release_at: float | None = None
         """When pacing lets the next packet leave, where something waits for that."""
-        self.window_blocked = False
-        """Something waits for acknowledgements."""
-
-    def add_lane(self, lane: SendLane, *, first: bool) -> None:
-        """Serve `lane` too; `first` for kinds that cannot wait."""
-        if first:
-            self._lanes.insert(0, lane)
-        else:
-            self._lanes.append(lane)
 
     def answer_path(self, data: bytes) -> None:
         """Queue a PATH_RESPONSE; challenges above a handful are not answered."""
@@ -110,56 +98,47 @@ class Outgoing:
         out: list[bytes] = []
         if self.probes:
             self._send_probes(now, out)
-        recovery, congestion, acks, pacer = self._recovery, self._congestion, self._acks, self._pacer
-        sealer, stats, draft, lanes = self._sealer, self._stats, self._draft, self._lanes
-        self.release_at = None
-        self.window_blocked = False
-        pacer.refill(congestion.pacing_rate, now)
+        acks, ready, recovery = self._acks, self.ready_lanes, self._recovery
+        sealer, draft, stats = self._sealer, self._draft, self._stats
+        budget = self._budget(now) if ready else 0.0
         full = True
         while full:
             full = False
             parts = draft.parts = []
             draft.room = self._room
-            draft.chunks = None
-            draft.messages = 0
             told = -1
-            if acks.pending:
+            if acks.pending and (acks.due or budget > 0 or self.ping):
                 told = acks.largest
-                frame = acks.frame(now)
+                frame = acks.take(now)
                 parts.append(frame)
                 draft.room -= len(frame)
             if self._path_responses:
                 self._put_path_responses(draft)
             fixed = len(parts)
-            if (
-                pacer.tokens > 0
-                and recovery.bytes_in_flight + self._max_packet <= congestion.cwnd
-                and recovery.probe_count < CIRCUIT_BREAKER_TIMEOUTS
-                and sealer.next_pn - recovery.largest_acked < MAX_UNACKED_PNS
-            ):
-                for lane in lanes:
-                    if lane.ready and not lane.fill(draft, now):
+            draft.chunks = None
+            if budget > 0:
+                draft.messages = 0
+                while ready:
+                    lane = ready[0]
+                    if not lane.fill(draft, now):
                         full = True
                         break
-            else:
-                self._note_blocked(now)
+                    del ready[0]
             if len(parts) > fixed:
                 head = parts[-3]
                 parts[-3] = _TO_END[head[0]] + head[1:]
                 parts[-2] = b""
                 stats.messages_out += draft.messages
                 eliciting = True
+            elif fixed > (told >= 0):  # a PATH_RESPONSE
+                eliciting = True
+            elif self.ping or (told >= 0 and self._ping_with_ack()):
+                parts.append(_PING)
+                eliciting = True
+            elif told >= 0:
+                eliciting = False
             else:
-                eliciting = fixed > (told >= 0)  # a PATH_RESPONSE
-                if not eliciting:
-                    if self.ping:
-                        eliciting = True
-                    elif told < 0 or not (acks.due or full):
-                        break
-                    else:
-                        eliciting = self._ping_with_ack()
-                    if eliciting:
-                        parts.append(_PING)
+                break
             # _seal, inline: this runs for every packet.
             pn = sealer.next_pn
             packet = sealer.seal(b"".join(parts))
@@ -167,18 +146,44 @@ class Outgoing:
             if eliciting:
                 self.ping = False
                 recovery.on_sent(pn, now, size, draft.chunks, told)
-            if told >= 0:
-                acks.told()
-            pacer.tokens -= size
+            self._pacer.tokens -= size
+            budget -= size
             stats.packets_out += 1
             stats.bytes_out += size
             out.append(packet)
             if full:
                 # Other lanes go first in the next packet.
-                lanes.remove(lane)
-                lanes.append(lane)
-        congestion.app_limited = not self.window_blocked and self.release_at is None
+                ready.append(ready.pop(0))
+                full = budget > 0
+        if ready:
+            self._wait(now)
         return out
+
+    def _budget(self, now: float) -> float:
+        """Bytes of messages that window and pacing let go now. Above 0 a whole packet may go."""
+        recovery, pacer, congestion = self._recovery, self._pacer, self._congestion
+        self.release_at = None
+        recovery.blocked = False
+        congestion.app_limited = True
+        if (
+            recovery.probe_count >= CIRCUIT_BREAKER_TIMEOUTS
+            or self._sealer.next_pn - recovery.largest_acked >= MAX_UNACKED_PNS
+        ):
+            return 0.0
+        if pacer.tokens < pacer.low:
+            pacer.refill(congestion.pacing_rate, now)
+        budget = congestion.cwnd - recovery.bytes_in_flight - self._max_packet
+        return budget if budget < pacer.tokens else pacer.tokens
+
+    def _wait(self, now: float) -> None:
+        """Some lanes could not send everything: remember what they wait for."""
+        for lane in self.ready_lanes:
+            lane.stamp(now)
+        self._congestion.app_limited = False
+        if self._pacer.tokens > 0:
+            self._recovery.blocked = True
+        else:
+            self.release_at = self._pacer.release_at(self._congestion.pacing_rate)
 
     def _ping_with_ack(self) -> bool:
         """An ACK goes alone: True where a PING must go with it."""
@@ -195,8 +200,6 @@ class Outgoing:
         if eliciting:
             self.ping = False
             self._recovery.on_sent(pn, now, size, chunks, told)
-        if told >= 0:
-            self._acks.told()
         self._pacer.tokens -= size
         self._stats.packets_out += 1
         self._stats.bytes_out += size
@@ -207,17 +210,6 @@ class Outgoing:
             draft.parts.append(path_response_frame(data))
             draft.room -= len(draft.parts[-1])
         self._path_responses.clear()
-
-    def _note_blocked(self, now: float) -> None:
-        """Remember why what is ready cannot go."""
-        waiting = [lane for lane in self._lanes if lane.ready]
-        for lane in waiting:
-            lane.stamp(now)
-        if waiting:
-            if self._pacer.tokens > 0:
-                self.window_blocked = True
-            else:
-                self.release_at = self._pacer.release_at(self._congestion.pacing_rate)
 
     def _send_probes(self, now: float, out: list[bytes]) -> None:
         """Oldest unacknowledged reliable parts, or a PING, whatever window and pacing say."""
@@ -233,7 +225,7 @@ class Outgoing:
             told = -1
             if self._acks.pending:
                 told = self._acks.largest
-                draft.parts.append(self._acks.frame(now))
+                draft.parts.append(self._acks.take(now))
                 draft.room -= len(draft.parts[0])
             while at < len(parts) and parts[at][0].repeat(draft, parts[at][1], parts[at][2]):
                 at += 1
@@ -253,5 +245,5 @@ class Outgoing:
         frames = close_frame(code, reason)
         if self._acks.pending:
             told = self._acks.largest
-            frames = self._acks.frame(now) + frames
+            frames = self._acks.take(now) + frames
         return self._seal(frames, False, None, told, now)

@@ -13,7 +13,7 @@ class Pacer:
     """Bytes that may leave now. A packet may leave while `tokens` is above 0, and takes its size from
     them."""
 
-    __slots__ = ("_burst", "_packet_bytes", "_refilled_at", "tokens")
+    __slots__ = ("_burst", "_packet_bytes", "_refilled_at", "low", "tokens")
 
     def __init__(self, packet_bytes: int, now: float) -> None:
         """A full bucket for packets of up to `packet_bytes`."""
@@ -21,6 +21,8 @@ class Pacer:
         self._burst = float(BURST_PACKETS * packet_bytes)
         self.tokens = self._burst
         self._refilled_at = now
+        self.low = 2.0 * packet_bytes
+        """Below this many tokens a `refill` pays; above it nothing would change."""
 
     def refill(self, rate: float, now: float) -> None:
         """Add what `rate` bytes per second gave since the last call, up to a burst."""

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from netcore.datagrams import DATA
 from netcore.keys import PacketKeys
 from netcore.replay import ReplayWindow
+from netcore.varint import restore_u16
 
 CID_LENGTH = 4
 TAG_LENGTH = 16
@@ -83,21 +84,19 @@ class PacketOpener:
             self.undecryptable += 1
             return None
         replay = self._replay
-        expected = replay.largest + 1
-        # restore_u16, inline: this runs for every packet.
-        distance = ((data[start - 2] << 8 | data[start - 1]) - expected) & 0xFFFF
-        if distance > 0x8000 and expected + distance >= 0x10000:
-            distance -= 0x10000
-        pn = expected + distance
-        if distance < 0 and replay.seen(pn):
-            self.duplicates += 1
-            return None
+        pn = replay.largest + 1
+        wire = data[start - 2] << 8 | data[start - 1]
+        if wire != pn & 0xFFFF:
+            pn = restore_u16(wire, pn)
+            if replay.seen(pn):
+                self.duplicates += 1
+                return None
         try:
             frames = self._decrypt((self._iv ^ pn).to_bytes(12, "big"), data[start:], data[:start])
         except InvalidTag:
             self.undecryptable += 1
             return None
-        if distance == 0:
+        if pn == replay.largest + 1:
             replay.largest = pn  # commit, inline
         else:
             replay.commit(pn)

@@ -15,6 +15,7 @@ from netcore.frames import ACK_DELAY_UNIT_S, Gaps
 from netcore.rtt import GRANULARITY_S, RttEstimator
 
 if TYPE_CHECKING:
+    from netcore.packet import PacketSealer
     from netcore.send_lanes import Draft
 
 PACKET_THRESHOLD: Final = 3
@@ -28,6 +29,7 @@ CIRCUIT_BREAKER_TIMEOUTS: Final = 3
 """After so many probe timeouts without an answer nothing but one probe a timeout is sent (RFC 8085)."""
 TIMER_SLACK_S: Final = 1e-6
 """A timer that fires this much early counts as due: clocks and virtual worlds round."""
+_MIN_RTT_S: Final = 1e-6
 _REMEMBERED_LOST: Final = 1024
 _TICK_S: Final = GRANULARITY_S
 
@@ -62,12 +64,16 @@ class Recovery:
         "_congestion",
         "_max_ack_delay_s",
         "_probe_base_at",
+        "_sealer",
+        "_wake",
         "acked_packets",
+        "blocked",
         "bytes_in_flight",
         "largest_acked",
         "loss_at",
         "lost",
         "lost_packets",
+        "now",
         "packet_threshold",
         "probe_count",
         "rtt",
@@ -79,14 +85,23 @@ class Recovery:
         self,
         rtt: RttEstimator,
         congestion: CongestionController,
+        sealer: PacketSealer,
         max_ack_delay_s: float,
         ack_acked: Callable[[int], None],
+        wake: Callable[[], None],
     ) -> None:
-        """`ack_acked(pn)` is called when a packet with an ACK whose largest was `pn` is acknowledged."""
+        """`ack_acked(pn)` is called when a packet with an ACK whose largest was `pn` is acknowledged,
+        `wake()` when an acknowledgement left something to send."""
         self.rtt = rtt
         self._congestion = congestion
         self._max_ack_delay_s = max_ack_delay_s
+        self._sealer = sealer
         self._ack_acked = ack_acked
+        self._wake = wake
+        self.now = 0.0
+        """Time of the packet being handled."""
+        self.blocked = False
+        """Something waits for an acknowledgement of anything."""
         self._probe_base_at = 0.0
         self.sent: dict[int, SentPacket] = {}
         self.lost: dict[int, SentPacket] = {}
@@ -110,8 +125,8 @@ class Recovery:
         self._probe_base_at = now
         self._congestion.on_sent(size, now)
 
-    def on_ack(self, next_pn: int, largest: int, delay: int, first: int, gaps: Gaps, now: float) -> bool:
-        """Take an ACK frame in; True where packets were declared lost. `next_pn` is the sender's next number.
+    def on_ack(self, largest: int, delay: int, first: int, gaps: Gaps) -> None:
+        """Take an ACK frame in; `now` was set before. Calls `wake` where there is something to send after it.
 
         Raises `ProtocolError` where it acknowledges what was never sent.
         """
@@ -120,58 +135,70 @@ class Recovery:
         largest = base + distance
         if distance > 0x8000 and largest >= 0x10000:
             largest -= 0x10000
-        if largest >= next_pn:
+        elif largest >= self._sealer.next_pn:
             raise ProtocolError(CloseCode.PROTOCOL_VIOLATION, "ack_unsent")
-        low = largest - first
-        if low < 0:
-            raise ProtocolError(CloseCode.FRAME_ENCODING, "ack_range")
-        if largest >= base:
+        else:
             self.largest_acked = largest
-        sent = self.sent
-        newest = sent.get(largest)
-        acked_bytes = self._take(low, largest)
+        if first > largest:
+            raise ProtocolError(CloseCode.FRAME_ENCODING, "ack_range")
+        sent, now = self.sent, self.now
+        packet = sent.pop(largest, None)
+        acked_bytes = 0
+        if packet is not None:
+            acked_bytes = self._settle(packet)
+            delay_s = delay * ACK_DELAY_UNIT_S
+            rtt_s = now - packet[0]
+            self.rtt.sample(
+                rtt_s if rtt_s > _MIN_RTT_S else _MIN_RTT_S,
+                delay_s if delay_s < self._max_ack_delay_s else self._max_ack_delay_s,
+            )
+        if sent or self.lost:
+            acked_bytes += self._take_ranges(largest, largest - first, gaps)
+        if not acked_bytes:
+            return
+        self.bytes_in_flight -= acked_bytes
+        self.probe_count = 0
+        self._congestion.on_acked(acked_bytes, self.rtt.smoothed, now)
+        self.loss_at = None
+        if sent and next(iter(sent)) < self.largest_acked:
+            self.detect_losses(now)
+        if self.blocked:
+            self.blocked = False
+            self._wake()
+
+    def _settle(self, packet: SentPacket) -> int:
+        """`packet` arrived: its bytes."""
+        self.acked_packets += 1
+        parts = packet[2]
+        if parts is not None:
+            for lane, number, index in parts:
+                lane.acked(number, index)
+        if packet[3] >= 0:
+            self._ack_acked(packet[3])
+        return packet[1]
+
+    def _take_ranges(self, high: int, low: int, gaps: Gaps) -> int:
+        """Packets `low` to `high` and those between the gaps arrived: their bytes that were in flight."""
+        acked_bytes = self._take(low, high)
         for missing, received in gaps:
             high = low - missing - 2
             low = high - received
             if low < 0:
                 raise ProtocolError(CloseCode.FRAME_ENCODING, "ack_range")
             acked_bytes += self._take(low, high)
-        if not acked_bytes:
-            return False
-        self.bytes_in_flight -= acked_bytes
-        if newest is not None:
-            ack_delay_s = delay * ACK_DELAY_UNIT_S
-            ack_delay_s = min(ack_delay_s, self._max_ack_delay_s)
-            rtt_s = now - newest[0]
-            self.rtt.sample(rtt_s if rtt_s > 1e-6 else 1e-6, ack_delay_s)
-        self.probe_count = 0
-        self._congestion.on_acked(acked_bytes, self.rtt.smoothed, now)
-        self.loss_at = None
-        if sent and next(iter(sent)) < self.largest_acked:
-            return self.detect_losses(now)
-        return False
+        return acked_bytes
 
     def _take(self, low: int, high: int) -> int:
-        """Packets `low` to `high` arrived: their bytes that were in flight."""
-        sent = self.sent
         if self.lost:
             self._take_lost(low, high)
-        if not sent:
-            return 0
-        oldest = next(iter(sent))
+        sent = self.sent
         acked_bytes = 0
-        for pn in range(low if low > oldest else oldest, high + 1):
-            packet = sent.pop(pn, None)
-            if packet is None:
-                continue
-            _, size, parts, acked_largest = packet
-            acked_bytes += size
-            self.acked_packets += 1
-            if parts is not None:
-                for lane, number, index in parts:
-                    lane.acked(number, index)
-            if acked_largest >= 0:
-                self._ack_acked(acked_largest)
+        if sent:
+            oldest = next(iter(sent))
+            for pn in range(low if low > oldest else oldest, high + 1):
+                packet = sent.pop(pn, None)
+                if packet is not None:
+                    acked_bytes += self._settle(packet)
         return acked_bytes
 
     def _take_lost(self, low: int, high: int) -> None:
@@ -186,7 +213,7 @@ class Recovery:
             for lane, number, index in parts or ():
                 lane.acked(number, index)
 
-    def detect_losses(self, now: float) -> bool:
+    def detect_losses(self, now: float) -> None:
         """Declare lost what RFC 9002 section 6.1 says; sets `loss_at` for what may follow. True if any
         was."""
         rtt = self.rtt
@@ -204,7 +231,7 @@ class Recovery:
             gone.append(pn)
         if gone:
             self._declare_lost(gone, now)
-        return bool(gone)
+            self._wake()
 
     def _declare_lost(self, gone: list[int], now: float) -> None:
         size = 0

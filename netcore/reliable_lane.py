@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from netcore.delivery import Delivery
 from netcore.errors import QueueFull
@@ -30,6 +31,7 @@ class ReliableBudget:
     """What all reliable lanes of a connection share: the queue's caps and the remote's receive budget."""
 
     __slots__ = (
+        "_wake",
         "blocked",
         "max_message",
         "queue_bytes",
@@ -37,12 +39,21 @@ class ReliableBudget:
         "queued_bytes",
         "queued_messages",
         "recv_budget",
-        "released",
         "sent_cost",
     )
 
-    def __init__(self, *, max_message: int, recv_budget: int, queue_bytes: int, queue_messages: int) -> None:
-        """`max_message` bytes of one message; `recv_budget` is the remote's."""
+    def __init__(
+        self,
+        *,
+        max_message: int,
+        recv_budget: int,
+        queue_bytes: int,
+        queue_messages: int,
+        wake: Callable[[], None],
+    ) -> None:
+        """`max_message` bytes of one message; `recv_budget` is the remote's; `wake()` is called when blocked
+        lanes may go on."""
+        self._wake = wake
         self.max_message = max_message
         self.recv_budget = recv_budget
         self.queue_bytes = queue_bytes
@@ -54,15 +65,13 @@ class ReliableBudget:
         """Cost of every message from each lane's oldest unacknowledged one to its newest sent one."""
         self.blocked: list[ReliableSender] = []
         """Lanes with unsent messages that wait for this budget or for their id window."""
-        self.released = False
-        """Set when blocked lanes may go on; whoever sends clears it."""
 
     def release(self) -> None:
         """An acknowledgement made room: let every blocked lane try again."""
         for lane in self.blocked:
-            lane.ready = True
+            lane.make_ready()
         self.blocked.clear()
-        self.released = True
+        self._wake()
 
 
 class _PartedMessage:
@@ -94,13 +103,21 @@ class ReliableSender:
         "_oldest",
         "_part_head",
         "_queue",
+        "_ready",
+        "_ready_lanes",
         "_stats",
         "_unacked",
         "kind",
-        "ready",
     )
 
-    def __init__(self, lane: int, kind: Delivery, budget: ReliableBudget, stats: ConnectionStats) -> None:
+    def __init__(
+        self,
+        lane: int,
+        kind: Delivery,
+        budget: ReliableBudget,
+        ready_lanes: list[Any],
+        stats: ConnectionStats,
+    ) -> None:
         """`kind` is RELIABLE or ORDERED."""
         self.kind = kind
         self._lane = lane
@@ -115,7 +132,8 @@ class ReliableSender:
         self._oldest = 0
         self._next_id = 0
         self._next_part = -1  # of message _next_id - 1, where that is being sent in parts; -1: none is
-        self.ready = False
+        self._ready = False
+        self._ready_lanes = ready_lanes
 
     def put(self, data: bytes, key: int, ttl_s: float | None) -> None:
         """Queue a message. `QueueFull` at the connection's cap."""
@@ -132,7 +150,14 @@ class ReliableSender:
         budget.queued_bytes += size
         budget.queued_messages += 1
         self._queue.append(data)
-        self.ready = True
+        if not self._ready:
+            self.make_ready()
+
+    def make_ready(self) -> None:
+        """There is something to send."""
+        if not self._ready:
+            self._ready = True
+            self._ready_lanes.append(self)
 
     def stamp(self, now: float) -> None:
         """A flush could not send everything; reliable messages simply wait."""
@@ -170,7 +195,7 @@ class ReliableSender:
             new += 1
             if size > PART_BYTES and not self._fill_parts(draft):
                 return False
-        self.ready = False
+        self._ready = False
         return True
 
     def _fill_parts(self, draft: Draft) -> bool:
@@ -251,7 +276,7 @@ class ReliableSender:
         """It seems not to have arrived: send it again."""
         if self.is_unacked(number, index):
             self._lost[number, index] = None
-            self.ready = True
+            self.make_ready()
 
     def is_unacked(self, number: int, index: int) -> bool:
         """True while part `index` of message `number` was sent and not acknowledged."""

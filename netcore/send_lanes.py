@@ -63,14 +63,15 @@ class UnreliableSender:
         "_fresh",
         "_head",
         "_next_id",
+        "_ready",
+        "_ready_lanes",
         "_slot",
         "_stats",
         "_waiting",
         "kind",
-        "ready",
     )
 
-    def __init__(self, lane: int, cap_bytes: int, stats: ConnectionStats) -> None:
+    def __init__(self, lane: int, cap_bytes: int, ready_lanes: list[Any], stats: ConnectionStats) -> None:
         """`cap_bytes` of unsent messages, each counted with MESSAGE_COST bytes more."""
         self.kind = Delivery.UNRELIABLE
         self._slot = lane
@@ -82,7 +83,8 @@ class UnreliableSender:
         self._cut: _Cut | None = None
         self._cost = 0
         self._next_id = 0
-        self.ready = False
+        self._ready = False
+        self._ready_lanes = ready_lanes
 
     def put(self, data: bytes, key: int, ttl_s: float | None) -> None:
         """Queue a message; `ttl_s` counts from the flush that first could not send it."""
@@ -95,7 +97,9 @@ class UnreliableSender:
         self._cost += size + MESSAGE_COST
         if self._cost > self._cap:
             self._drop_oldest()
-        self.ready = True
+        if not self._ready:
+            self._ready = True
+            self._ready_lanes.append(self)
 
     def _drop_oldest(self) -> None:
         while self._cost > self._cap and len(self._fresh) + len(self._waiting) > 1:
@@ -132,7 +136,7 @@ class UnreliableSender:
         if not self._fill_from(self._fresh, draft):
             return False
         self._cost = 0
-        self.ready = False
+        self._ready = False
         return True
 
     def _fill_from(self, queue: list[Any], draft: Draft) -> bool:
@@ -179,9 +183,9 @@ class SequencedSender:
     Ids count for each key, so that 16 bits suffice however many keys there are.
     """
 
-    __slots__ = ("_cut", "_ids", "_lane", "_pending", "_slot", "_type", "kind", "ready")
+    __slots__ = ("_cut", "_ids", "_lane", "_pending", "_ready", "_ready_lanes", "_slot", "_type", "kind")
 
-    def __init__(self, lane: int) -> None:
+    def __init__(self, lane: int, ready_lanes: list[Any]) -> None:
         """No key known yet."""
         self.kind = Delivery.SEQUENCED
         self._lane = lane
@@ -190,7 +194,8 @@ class SequencedSender:
         self._ids: dict[int, int] = {}
         self._pending: dict[int, bytes] = {}
         self._cut: _Cut | None = None
-        self.ready = False
+        self._ready = False
+        self._ready_lanes = ready_lanes
 
     def put(self, data: bytes, key: int, ttl_s: float | None) -> None:
         """Queue the newest message of `key`, in place of an unsent older one."""
@@ -201,7 +206,9 @@ class SequencedSender:
         if ttl_s is not None:
             raise ValueError("a ttl on a sequenced lane; only unreliable messages have one")
         self._pending[key] = data
-        self.ready = True
+        if not self._ready:
+            self._ready = True
+            self._ready_lanes.append(self)
 
     def _admit(self, key: int) -> None:
         if not 0 <= key <= MAX_VARINT:
@@ -245,7 +252,7 @@ class SequencedSender:
             draft.room = room
             draft.messages += done
             pending.clear()
-            self.ready = False
+            self._ready = False
             return True
         done += self._cut is not None  # taken, though not all of its parts are out
         draft.messages += done
