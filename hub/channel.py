@@ -45,10 +45,10 @@ class Channel:
     """One channel and everyone in it."""
 
     __slots__ = (
-        "_created_anew",
         "_env",
         "_locals",
         "_owner",
+        "_untouched",
         "game",
         "id",
         "publisher",
@@ -68,7 +68,7 @@ class Channel:
         self.relay = Relay(env)
         self._locals: list[LocalMember] = []
         self.publisher = Publisher(env, channel_id, self.roster, self.relay, self._locals)
-        self._created_anew = env.log.position(channel_id)[1] == 0
+        self._untouched = env.log.position(channel_id)[1] == 0  # no history when it was made
 
     # Coming and going.
 
@@ -95,6 +95,7 @@ class Channel:
             )
         index = self.roster.next_index()
         session = Session(self._env, self, session_id, secret, index, name, metadata)
+        session.created = self._untouched and len(self.roster) == len(self._locals)
         self.roster.add(session)
         return session
 
@@ -162,18 +163,12 @@ class Channel:
                 index=session.index,
                 agent_name=session.info.name,
                 channel_id=self.id,
-                created=self.created_for(session),
+                created=session.created,
                 readable=self.readable,
                 game=self.game,
                 epoch=epoch,
                 offset=offset,
             )
-        )
-
-    def created_for(self, session: Session) -> bool:
-        """True where the agent found an empty channel: nobody here, nothing stored."""
-        return self._created_anew and all(
-            isinstance(other, LocalMember) or other is session for other in self.roster
         )
 
     def _tell_everything(self, session: Session) -> None:

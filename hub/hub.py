@@ -169,7 +169,7 @@ class Hub:
             channel_id=channel.id,
             agent_name=session.info.name,
             agent_index=session.index,
-            created=channel.created_for(session),
+            created=session.created and not resumed,
             resumed=resumed,
             readable=channel.readable,
             game=channel.game,

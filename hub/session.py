@@ -50,6 +50,7 @@ class Session:
         "attachment",
         "budget",
         "channel",
+        "created",
         "generation",
         "id",
         "inbound",
@@ -80,6 +81,8 @@ class Session:
         self.index = index
         self.info = AgentInfo(index, name, env.wall_ms(), metadata, away=False, local=False)
         self.stay = Stay.NEW
+        self.created = False
+        """True where the agent found an empty channel: nobody here, nothing stored."""
         self.generation = 0
         """The newest link generation for which tokens were minted."""
         self.attached_generation = 0
