@@ -154,7 +154,9 @@ class Outgoing:
             if full:
                 # Other lanes go first in the next packet.
                 ready.append(ready.pop(0))
-                full = budget > 0
+                if budget <= 0:
+                    budget = self._budget(now)  # the bucket may not have been filled up for a while
+                    full = budget > 0
         if ready:
             self._wait(now)
         return out
