@@ -357,6 +357,44 @@ def test_the_round_trip_is_measured():
         assert side.connection.rtt_s == pytest.approx(0.120, abs=0.03)
 
 
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_only_what_was_lost_is_sent_again(seed):
+    net = NcpWorld(seed, both(delay_s=0.03, loss=0.05))
+    net.join()
+    net.chat(10)
+    net.settle()
+    ways = ((net.address(0), SERVER), (SERVER, net.address(0)))
+    for side, way in zip(net.pairs[0], ways, strict=True):
+        link = net.world.link(*way)
+        assert side.connection is not None and isinstance(link, LinkModel)
+        stats = side.connection.stats.snapshot()
+        assert stats["spurious"] == 0
+        assert 5 < stats["lost"] <= link.stats.lost
+        assert stats["retransmitted"] < 3 * link.stats.lost
+
+
+def test_into_a_dead_path_it_probes_ever_more_rarely():
+    net = NcpWorld(3, both(delay_s=0.03), record=True)
+    net.join()
+    net.chat(1)
+    net.settle()
+    net.world.run_for(1)
+    near = net.pairs[0][0]
+    net.world.cut(net.address(0), SERVER)
+    near.send(11, 100)
+    assert near.connection is not None
+    near.connection.flush()
+    before = len(net.world.events)
+    net.world.run_for(4)
+    probes = [
+        event.at_s
+        for event in net.world.events[before:]
+        if event.kind is EventKind.SENT and event.source == net.address(0)
+    ]
+    assert 4 <= len(probes) <= 10
+    assert probes[-1] - probes[-2] > 4 * (probes[1] - probes[0])
+
+
 def test_unreliable_messages_arrive_as_often_as_the_path_lets_them():
     net = NcpWorld(19, both(delay_s=0.02, loss=0.2))
     net.join()
