@@ -125,7 +125,6 @@ class Session:
             wire = self.outbound.push(now, lane, kind, body, head=head, counted=counted)
         except StreamFull:
             if attachment is None:
-                self._env.stats.gaps += 1
                 self.outbound.discard()
                 self.outbound.push(now, lane, kind, body, head=head)
             else:
