@@ -27,6 +27,14 @@ _log: Final = logging.getLogger("signaling.http")
 _log.setLevel(logging.ERROR)
 
 
+_MALFORMED: Final = {
+    400: "These bytes are not a valid HTTP/1.1 request.",
+    413: "The request is too large.",
+    431: "The request's headers are too large or too many.",
+    501: "This transfer encoding is not known here.",
+}
+
+
 class ConnectionCensus:
     """How many connections there are, in all and by address."""
 
@@ -138,8 +146,8 @@ class HttpProtocol(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         """The bytes are no HTTP request: say so and end. Called while h11's error is being handled."""
         error = sys.exc_info()[1]
-        hint = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
-        self._refuse(hint, str(error) if error is not None else msg)
+        status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
+        self._refuse(status, _MALFORMED.get(status, _MALFORMED[400]))
 
     def _refuse(self, status: int, detail: str) -> None:
         self._disarm_deadline()

@@ -25,6 +25,7 @@ from signaling.settings import HttpLimits
 UNLIMITED_PATHS: Final = frozenset({"/health", "/ready"})
 """Cheap, and asked by load balancers all the time."""
 _REMEMBERED_CREDENTIALS: Final = 4096
+_CLOSE: Final = {"Connection": "close"}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
 _log: Final = logging.getLogger("signaling")
@@ -121,8 +122,14 @@ class UnprovedRate:
             self._accepted.pop(digest, None)
 
 
+def _header_bytes(scope: Scope) -> int:
+    # h11's own cap holds while a request is incomplete; one that arrives in a single read can be larger.
+    target = len(scope.get("raw_path", b"")) + len(scope.get("query_string", b""))
+    return target + sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+
+
 class BodyLimit:
-    """Refuses requests with too many headers, bodies of two lengths, too large or too slow."""
+    """Refuses requests with too many headers, and bodies of two lengths, too large or too slow."""
 
     def __init__(self, app: ASGIApp, limits: HttpLimits, clock: Callable[[], float] = time.monotonic) -> None:
         self._app = app
@@ -135,15 +142,18 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limits = self._limits
-        if len(scope["headers"]) > limits.header_count:
-            await problem(431)(scope, receive, send)
+        if scope.get("http_version", "1.1") not in ("1.0", "1.1"):
+            await problem(505, "HTTP/1.1 is spoken here.", headers=_CLOSE)(scope, receive, send)
+            return
+        if len(scope["headers"]) > limits.header_count or _header_bytes(scope) > limits.header_bytes:
+            await problem(431, headers=_CLOSE)(scope, receive, send)
             return
         headers = Headers(scope=scope)
         lengths = headers.getlist("content-length")
         if lengths and "transfer-encoding" in headers:
             # Two answers to "where does the body end" are how requests get smuggled past a proxy.
             response = invalid_request("The request has both Content-Length and Transfer-Encoding.")
-            response.headers["Connection"] = "close"
+            response.headers.update(_CLOSE)
             await response(scope, receive, send)
             return
         if lengths and int(lengths[0]) > limits.body_bytes:
@@ -163,7 +173,7 @@ class BodyLimit:
             try:
                 message = await asyncio.wait_for(receive(), left_s)
             except TimeoutError:
-                raise HTTPException(408, headers={"Connection": "close"}) from None
+                raise HTTPException(408, headers=_CLOSE) from None
             if message["type"] == "http.request":
                 received += len(message.get("body", b""))
                 if received > limits.body_bytes:
