@@ -77,7 +77,7 @@ def demo(
     loss: Annotated[float, typer.Option(min=0, max=0.9, help="Share of datagrams lost, each way.")] = 0.0,
     delay: Annotated[float, typer.Option(min=0, max=5000, help="Delay each way, ms.")] = 0.0,
     jitter: Annotated[float, typer.Option(min=0, max=5000, help="Jitter of the delay, ms.")] = 0.0,
-    goals: Annotated[int, typer.Option(min=1, max=10, help="Goals that win the match.")] = 3,
+    goals: Annotated[int, typer.Option(min=1, max=10, help="Goals that win the match: 3, 5, 7 or 10.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the game, the bots and the link.")] = 1,
     virtual: Annotated[
         bool, typer.Option("--virtual", help="Play on a virtual clock, twice, and compare.")
@@ -87,21 +87,25 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Let two bots play over an impaired link; exit 0 only if the match ended by its rules."""
-    from netplay import demo as match
+    from netplay.demo import DemoOptions, run
 
-    options = match.DemoOptions(
-        game=game,
-        loss=loss,
-        delay_s=delay / 1000,
-        jitter_s=jitter / 1000,
-        goals=goals,
-        seed=seed,
-        virtual=virtual,
-        time_limit_s=time_limit,
-        record=record,
-        as_json=as_json,
+    _exit_with(
+        lambda: run(
+            DemoOptions(
+                game=game,
+                loss=loss,
+                delay_s=delay / 1000,
+                jitter_s=jitter / 1000,
+                goals=goals,
+                seed=seed,
+                virtual=virtual,
+                time_limit_s=time_limit,
+                record=record,
+                as_json=as_json,
+            ),
+            Console(),
+        )
     )
-    _exit_with(lambda: match.run(options, Console()))
 
 
 @app.command()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from games.airhockey.game import NAME as AIR_HOCKEY
+from games.airhockey.rules import MatchOptions
 from simnet.link import LinkModel
 
 
@@ -24,6 +26,12 @@ class DemoOptions:
     """The match's own time limit; a demo that lasts much longer has failed."""
     record: Path | None = None
     as_json: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises `ValueError` with one clear sentence for options that no match has."""
+        if self.game != AIR_HOCKEY:
+            raise ValueError(f"no demo plays {self.game!r}; there is {AIR_HOCKEY}")
+        MatchOptions(self.goals, int(self.time_limit_s))
 
     @property
     def game_options(self) -> dict[str, Any]:

@@ -1,0 +1,92 @@
+"""The composed server: one number for TCP and UDP, and agents that are told before it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from messaging_agent import connect
+from messaging_agent.channel import EventStream
+from messaging_agent.events import Disconnected, Event
+
+from hub.keys import KeyRing
+from netcore.codes import CloseCode
+from netplay.config import Config
+from netplay.server import NetplayServer, hub_config
+
+
+def server_at(port: int, folder: Path, **settings: object) -> tuple[NetplayServer, str]:
+    keys = KeyRing()
+    key = keys.issue("tester", os.urandom)
+    return NetplayServer(Config(port=port, state_dir=folder, **settings), keys), key
+
+
+async def test_a_free_port_is_one_number_for_tcp_and_udp(tmp_path: Path) -> None:
+    server, _ = server_at(0, tmp_path)
+    await server.start()
+    try:
+        assert server.http_port == server.udp_port > 0
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, pytest.raises(OSError):
+            probe.bind(("127.0.0.1", server.udp_port))
+    finally:
+        await server.stop()
+
+
+@pytest.mark.parametrize("kind", [socket.SOCK_STREAM, socket.SOCK_DGRAM], ids=["tcp", "udp"])
+async def test_a_taken_port_is_refused_and_nothing_stays_bound(tmp_path: Path, kind: int) -> None:
+    with socket.socket(socket.AF_INET, kind) as taken:
+        taken.bind(("127.0.0.1", 0))
+        if kind == socket.SOCK_STREAM:
+            taken.listen()
+        port = taken.getsockname()[1]
+        server, _ = server_at(port, tmp_path)
+        with pytest.raises(OSError):
+            await server.start()
+        other = socket.SOCK_DGRAM if kind == socket.SOCK_STREAM else socket.SOCK_STREAM
+        with socket.socket(socket.AF_INET, other) as probe:
+            probe.bind(("127.0.0.1", port))  # free again
+
+
+async def test_stopping_tells_agents_on_every_transport_and_delivers_what_was_queued(tmp_path: Path) -> None:
+    server, key = server_at(0, tmp_path)
+    await server.start()
+    url = f"http://127.0.0.1:{server.http_port}"
+    channels = [
+        await connect(url, key, "room", name, "secret", transports=(transport,))
+        for name, transport in (("ada", "udp"), ("ben", "websocket"))
+    ]
+    try:
+        events = [channel.events() for channel in channels]
+        await channels[0].send("last words")
+        await server.stop()
+        assert (await channels[1].next_message(5)).content == "last words"
+        for stream in events:
+            async with asyncio.timeout(5):
+                ends = [event async for event in _until_disconnected(stream)]
+            assert ends[-1].code == CloseCode.SERVER_SHUTDOWN
+    finally:
+        for channel in channels:
+            channel.session.end()
+
+
+async def _until_disconnected(stream: EventStream) -> AsyncIterator[Event]:
+    async for event in stream:
+        yield event
+        if isinstance(event, Disconnected):
+            return
+
+
+def test_the_hub_gets_the_configured_limits(tmp_path: Path) -> None:
+    config = Config(
+        state_dir=tmp_path,
+        relay_tick_ms=7,
+        limits={"agents_per_channel": 9, "message_bytes": 300, "messages_per_s": 10, "messages_burst": 20},
+    )
+    hub = hub_config(config)
+    assert (hub.agents_per_channel, hub.max_message_bytes, hub.relay_tick_s) == (9, 300, 0.007)
+    assert hub.ingress_messages_per_s == 10
+    assert hub.ingress_messages_burst == 20
