@@ -139,7 +139,7 @@ def test_every_file_says_first_what_it_is(package: str) -> None:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_file_postpones_annotations(package: str) -> None:
     for name, module in sources(package):
-        if len(module.body) > 1:
+        if not name.endswith("__init__.py"):
             assert any(
                 isinstance(node, ast.ImportFrom) and node.module == "__future__" for node in module.body
             ), name
