@@ -12,6 +12,8 @@ MESSAGES_PER_S: Final = 900.0
 MESSAGES_BURST: Final = 400.0
 BYTES_PER_S: Final = 900 * 1024.0
 BYTES_BURST: Final = 448 * 1024.0
+_ROUNDING: Final = 1e-3
+"""So that `take` allows at `ready_at` what it promised, whatever the sums of floats say."""
 
 
 class SendBudget:
@@ -36,7 +38,7 @@ class SendBudget:
         A message larger than the whole bucket may go when the bucket is full.
         """
         self._refill(now)
-        if self._messages < 1.0 or self._bytes < min(size, BYTES_BURST):
+        if self._messages < 1.0 - _ROUNDING or self._bytes < min(size, BYTES_BURST) - _ROUNDING:
             return False
         self._messages -= 1.0
         self._bytes -= size
