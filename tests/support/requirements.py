@@ -39,6 +39,7 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "ipv6": _ipv6_loopback,
     "make": _command("make"),
     "node": _command("node"),
+    "noiseprotocol": _package("noise"),
     "redis": _command("redis-server"),
     "uvloop": _package("uvloop"),
 }
