@@ -7,10 +7,24 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from netcore.delivery import Delivery
+from netcore.errors import QueueFull
 
-
-class QueueFull(Exception):
-    """A link's queue of reliable messages is at its cap: the receiver does not keep up."""
+__all__ = [
+    "AgentInfo",
+    "Clock",
+    "Inbound",
+    "Link",
+    "LinkAcceptor",
+    "LinkHandler",
+    "LocalAgent",
+    "LocalPort",
+    "LogPage",
+    "MessageLog",
+    "QueueFull",
+    "RoomFactory",
+    "StoredMessage",
+    "Timer",
+]
 
 
 class Link(Protocol):

@@ -9,9 +9,8 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-import netcore.errors
 from hub.errors import ChannelError
-from hub.ports import LinkAcceptor, LinkHandler, QueueFull
+from hub.ports import LinkAcceptor, LinkHandler
 from netcore.connection import Connection
 from netcore.delivery import Delivery
 from netcore.server import Refusal
@@ -22,7 +21,7 @@ _log: Final = logging.getLogger("transports.udp")
 class UdpLink:
     """A `hub.ports.Link` over one established connection, and that connection's handler."""
 
-    __slots__ = ("_closed", "_connection", "_handler", "message_received", "transport")
+    __slots__ = ("_closed", "_connection", "_handler", "message_received", "send", "transport")
 
     def __init__(self, connection: Connection) -> None:
         """`attach` has to follow before anything is received."""
@@ -30,6 +29,8 @@ class UdpLink:
         self._connection = connection
         self._handler: LinkHandler | None = None
         self._closed = False
+        self.send = connection.send
+        """The connection's own: no call in between. `ValueError` for what no lane of NCP takes."""
         self.message_received: Callable[[int, Delivery, int, bytes], None] = self._not_attached
 
     def attach(self, handler: LinkHandler) -> None:
@@ -44,19 +45,6 @@ class UdpLink:
     def rtt_s(self) -> float | None:
         """Smoothed round trip in seconds, None before the first sample."""
         return self._connection.rtt_s
-
-    def send(self, lane: int, kind: Delivery, data: bytes, key: int = 0) -> None:
-        """Queue one message (see `hub.ports.Link.send`).
-
-        Raises `hub.ports.QueueFull` for a reliable or ordered message at the cap, `ValueError` for a message
-        that is too large, a lane or key out of range, or a lane that carries another kind.
-        """
-        if self._closed:
-            return
-        try:
-            self._connection.send(lane, kind, data, key)
-        except netcore.errors.QueueFull as error:
-            raise QueueFull(str(error)) from None
 
     def flush(self) -> None:
         """Send what is queued when the present wake-up ends."""
