@@ -122,6 +122,8 @@ class Admission:
         self._cookies = CookieJar(random)
         self._promise = promise_of(config.connection)
         self._trusted = TrustedNetworks(config.trusted_networks)
+        # Endpoints that share a gate must not both take one HELLO.
+        self._holder = random(8)
         self._reset_key = config.reset_key or random(32)
         self._by_address = AddressBuckets(config.address_hellos_per_s, config.address_hello_burst)
         self._in_all = AddressBuckets(config.hellos_per_s, max(1.0, config.hellos_per_s / 4), cap=1)
@@ -226,7 +228,7 @@ class Admission:
         _check_version(hello.version, remote.versions)
         if len(self._by_cid) >= self._config.half_open_cap:
             raise ProtocolError(CloseCode.LIMIT_EXCEEDED, "half_open_cap")
-        self._tokens.reserve(opened, hello.ephemeral, wall_now)
+        self._tokens.reserve(opened, self._holder + hello.ephemeral, wall_now)
         try:
             half = self._answer(hello, opened, responder, remote, addr, packed, now)
         except ProtocolError:

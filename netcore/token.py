@@ -151,7 +151,7 @@ class TokenGate:
         self._leeway_s = leeway_s
         self._log_cap = log_cap
         self._max_lifetime_s = max_lifetime_s
-        self._log: dict[bytes, bytes] = {}  # token id -> the ephemeral key that reserved it, or _USED
+        self._log: dict[bytes, bytes] = {}  # token id -> who reserved it, or _USED
         self._expiries: list[tuple[int, bytes]] = []
         self._forgotten = -1
 
@@ -205,18 +205,18 @@ class TokenGate:
             raise _refused("token_content")
         return OpenedToken(token_id, psk, plain[start:], user_id, expires)
 
-    def reserve(self, opened: OpenedToken, ephemeral: bytes, wall_now: float) -> None:
-        """Make the token pending for the handshake that this ephemeral public key began.
+    def reserve(self, opened: OpenedToken, holder: bytes, wall_now: float) -> None:
+        """Make the token pending for one handshake, known by `holder` (not empty).
 
         Raises `ProtocolError` where another handshake holds it (token_pending), where it is used (token_used)
         or where the log is full (token_log_full): better to refuse than to forget a token still usable.
         """
-        holder = self._log.get(opened.token_id)
-        if holder is None:
-            self._remember(opened, ephemeral, wall_now)
-        elif holder == _USED:
+        known = self._log.get(opened.token_id)
+        if known is None:
+            self._remember(opened, holder, wall_now)
+        elif known == _USED:
             raise _refused("token_used")
-        elif holder != ephemeral:
+        elif known != holder:
             raise _refused("token_pending")
 
     def release(self, token_id: bytes) -> None:
@@ -225,10 +225,12 @@ class TokenGate:
             del self._log[token_id]
 
     def consume(self, token_id: bytes) -> None:
-        """The client proved itself: a reserved token is used now."""
-        if token_id not in self._log:
-            raise ValueError("only a reserved token can be consumed")
-        self._log[token_id] = _USED
+        """The client proved itself: a reserved token is used now.
+
+        Where the token's time ran out since it was reserved, its entry is gone and nothing needs remembering.
+        """
+        if token_id in self._log:
+            self._log[token_id] = _USED
 
     def redeem(self, token: bytes, wall_now: float) -> OpenedToken:
         """Open and use a token at once, where the transport itself keeps it secret (TLS).

@@ -150,6 +150,29 @@ def test_two_handshakes_race_for_one_token() -> None:
     assert net.to_server(hello_of(net.client(credentials), net.now), one.address) == []
 
 
+def test_two_endpoints_of_one_server_do_not_both_take_a_hello() -> None:
+    net = Net()
+    client = net.client()
+    hello = hello_of(client, net.now)
+    first, net.server = net.server, net.make_server()
+    assert net.to_server(hello)[0][0][0] == ACCEPT
+    net.server = first
+    assert net.to_server(hello) == []
+    assert net.dropped() == {"token_pending": 1}
+
+
+def test_a_token_may_run_out_during_its_handshake() -> None:
+    net = Net()
+    client = net.client(net.credentials(lifetime_s=30))
+    net.wall += 34
+    net.step()
+    net.wall += 3
+    net.gate.redeem(net.credentials().token, net.wall)  # whatever makes the log forget old entries
+    net.step()
+    assert len(net.accepted) == 1
+    assert client.handler.connection is not None
+
+
 def test_a_handshake_that_died_gives_its_token_back() -> None:
     net = Net()
     credentials = net.credentials()
