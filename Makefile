@@ -1,6 +1,6 @@
 # Everything a person or CI does with this repository. `make serve` and `make test` set up what they need by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help serve test setup lint fmt types arch check docs lock bench clean
+.PHONY: help serve test setup lint fmt types arch check docs vectors lock bench clean
 SHELL := /bin/sh
 
 VENV ?= .venv
@@ -16,7 +16,7 @@ help: ## Show this list.
 serve: $(SERVE_READY) ## Set up what the server needs and serve; ARGS="--port 8000" passes options on.
 	@exec $(BIN)/netplay serve $(ARGS)
 
-test: $(DEV_READY) check ## Set up everything and run every check and test; ARGS="-k name" passes options to pytest.
+test: check ## Set up everything and run every check and test; ARGS="-k name" passes options to pytest.
 	$(BIN)/python -m pytest $(ARGS)
 
 setup: $(DEV_READY) ## Set up the development environment only.
@@ -39,6 +39,9 @@ arch: $(DEV_READY) ## Which package may import which: import-linter.
 
 docs: $(DEV_READY) ## Write the documents that are made from code.
 	$(BIN)/python scripts/write_configuration_doc.py
+
+vectors: $(DEV_READY) ## Write the test vectors of the protocol documents.
+	for script in scripts/*vectors*.py; do $(BIN)/python $$script || exit 1; done
 
 lock: $(DEV_READY) ## Pin the requirements anew; UPGRADE=1 takes newer versions.
 	scripts/lock.sh $(BIN)/uv $(if $(UPGRADE),--upgrade)
