@@ -108,49 +108,16 @@ async def test_token_and_first_messages_in_one_write_are_fine(harness: WebSocket
     assert harness.acceptor.handlers[0].data_of(8) == [bytes(100_000)]
 
 
-# Bad frames. (first bytes after the attach, WebSocket close code)
-
-BAD_STREAMS = {
-    "unmasked": (b"\x82\x01x", 1002),
-    "reserved bit": (masked(0xC2, b"x"), 1002),
-    "reserved opcode": (masked(0x83, b"x"), 1002),
-    "long ping": (masked(0x89, bytes(126), length=bytes((0xFE,)) + struct.pack(">H", 126)), 1002),
-    "ping in fragments": (masked(0x09, b"x"), 1002),
-    "continuation of nothing": (masked(0x80, b"x"), 1002),
-    "close of one byte": (masked(0x88, b"x"), 1002),
-    "close code out of range": (masked(0x88, b"\x00\x01"), 1002),
-    "close reason not UTF-8": (masked(0x88, b"\x03\xe8\xff"), 1007),
-    "length above the limit": (masked(0x82, b"", length=bytes((0xFF,)) + struct.pack(">Q", 524_289)), 1009),
-    "absurd length": (masked(0x82, b"", length=bytes((0xFF,)) + struct.pack(">Q", 2**62)), 1009),
-    "fragments above the limit": (
-        masked(0x02, bytes(400_000), length=bytes((0xFF,)) + struct.pack(">Q", 400_000))
-        + masked(0x80, bytes(400_000), length=bytes((0xFF,)) + struct.pack(">Q", 400_000)),
-        1009,
-    ),
-    "text": (masked(0x81, b"hello"), 4016),
-    "empty message": (masked(0x82, b""), 4017),
-    "no frame": (masked(0x82, b"\xff"), 4017),
-    "frame cut short": (masked(0x82, b"\xc8\x05abc"), 4017),
-    "varint too long": (masked(0x82, b"\xc8\x40\x01a"), 4017),
-    "message above the limit": (masked(0x82, b"\xc8\x80\x04\x00\x01"), 4018),
-    "key above the limit": (masked(0x82, b"\x4a" + b"\xc0" + bytes(6) + b"\x01\x00"), 4017),
-}
+# Bad frames: most are in test_websocket_vectors.py.
 
 
-@pytest.mark.parametrize("name", BAD_STREAMS)
-async def test_bad_bytes_close_with_their_code_and_nothing_else_happens(
-    harness: WebSocketHarness, name: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    stream, code = BAD_STREAMS[name]
+async def test_fragments_above_the_limit_are_too_big(harness: WebSocketHarness) -> None:
     client, _, handler = await attached(harness)
-    client.send_raw(stream)
+    size = bytes((0xFF,)) + struct.pack(">Q", 400_000)
+    client.send_raw(masked(0x02, bytes(400_000), length=size) + masked(0x80, bytes(400_000), length=size))
     await harness.changes.until(lambda: client.raw_close and handler.closes)
-    assert client.raw_close is not None and client.raw_close[0] == code
-    assert not handler.messages
-    assert not handler.closes[0][2], "the server closed, not the client"
-    assert sum(harness.transport.stats.malformed.values()) == 1
-    assert not caplog.records
-    await harness.changes.until(lambda: client.lost and not harness.transport.protocols)
+    assert client.raw_close is not None and client.raw_close[0] == 1009
+    assert handler.closes[0][0] == CloseCode.LIMIT_EXCEEDED
 
 
 async def test_good_frames_before_a_bad_one_are_delivered(harness: WebSocketHarness) -> None:
