@@ -19,6 +19,7 @@ def test_no_two_connections_share_one_even_with_a_poor_source() -> None:
 
 
 def test_an_ended_id_rests_for_sixty_seconds() -> None:
+    # NCP-5-23
     ids = ConnectionIds(0, bytes)
     first = ids.take(0.0)
     ids.end(first, 10.0)

@@ -58,6 +58,7 @@ def test_random_bytes_are_no_cookie(data: bytes) -> None:
 
 
 def test_it_lives_ten_seconds() -> None:
+    # NCP-5-15
     cookies = jar()
     cookie = cookies.bake(HERE, ATTEMPT, EPHEMERAL, 50.0)
     assert cookies.check(cookie, HERE, ATTEMPT, EPHEMERAL, 60.0)

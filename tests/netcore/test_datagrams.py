@@ -118,6 +118,7 @@ def test_parts_that_do_not_fit_are_refused() -> None:
 
 
 def test_another_version_is_told_apart_before_the_rest_is_read() -> None:
+    # NCP-3-6
     data = b"\x08" + b"\0\0\0\5" + b"attempt!" + b"\xff" * 1187
     with pytest.raises(ProtocolError) as caught:
         decode_hello(data)

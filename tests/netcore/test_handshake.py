@@ -19,6 +19,7 @@ from tests.netcore.seeded import seeded
 
 
 def test_one_round_trip_and_both_know_each_other() -> None:
+    # NCP-5-4, NCP-5-16
     net = Net()
     client = net.client(net.credentials(b"who I am"))
     net.step()
@@ -67,6 +68,7 @@ def test_a_message_in_the_first_packet_finds_the_application_ready() -> None:
 
 
 def test_always_retry_costs_a_round_trip_and_no_memory() -> None:
+    # NCP-5-11, NCP-5-14
     net = Net(ServerConfig(retry="always"))
     client = net.client()
     net.step()
@@ -80,6 +82,7 @@ def test_always_retry_costs_a_round_trip_and_no_memory() -> None:
 
 
 def test_the_first_byte_of_the_attempt_is_the_steer() -> None:
+    # NCP-3-7
     net = Net()
     offered = net.credentials()
     client = net.client(Credentials(offered.token, offered.psk, offered.app_id, steer=0xA7))
@@ -88,6 +91,7 @@ def test_the_first_byte_of_the_attempt_is_the_steer() -> None:
 
 
 def test_the_hello_schedule_and_its_end() -> None:
+    # NCP-5-2
     net = Net()
     client = net.client()
     times: list[float] = []
@@ -136,6 +140,7 @@ def test_the_loss_of_any_one_datagram_only_costs_time(lost: str) -> None:
 
 
 def test_a_repeated_hello_gets_the_same_accept() -> None:
+    # NCP-5-10, step 4
     net = Net()
     client = net.client()
     ((hello, _),) = client.endpoint.datagrams_to_send(net.now)
@@ -162,6 +167,7 @@ def test_an_accept_that_came_twice_changes_nothing() -> None:
 
 
 def test_a_refusal_is_an_authenticated_close() -> None:
+    # NCP-5-18
     net = Net()
     net.refuse = Refusal(CloseCode.CHANNEL_FULL, "no room")
     client = net.client()
@@ -239,6 +245,7 @@ def test_a_repeated_hello_gives_no_sample() -> None:
 
 
 def test_a_server_of_another_version_ends_the_attempt() -> None:
+    # NCP-5-6
     net = Net()
     client = net.client()
     ((hello, _),) = client.endpoint.datagrams_to_send(net.now)
@@ -248,6 +255,7 @@ def test_a_server_of_another_version_ends_the_attempt() -> None:
 
 
 def test_a_versions_that_names_our_own_version_is_a_lie() -> None:
+    # NCP-5-6
     net = Net()
     client = net.client()
     ((hello, _),) = client.endpoint.datagrams_to_send(net.now)
@@ -265,6 +273,7 @@ def test_the_server_answers_another_version_with_its_own() -> None:
 
 
 def test_a_hello_chosen_down_to_an_older_version_is_noticed() -> None:
+    # NCP-5-22
     admission._check_version(0x4E435001, ())
     admission._check_version(0x4E435001, (0x4E435001, 0x4E435002))
     original = admission.SUPPORTED_VERSIONS
@@ -279,6 +288,7 @@ def test_a_hello_chosen_down_to_an_older_version_is_noticed() -> None:
 @given(st.lists(st.binary(max_size=1300), max_size=8), st.integers(0, 3))
 @settings(max_examples=40, deadline=None)
 def test_noise_from_the_servers_own_address_does_not_stop_a_client(junk: list[bytes], steps: int) -> None:
+    # NCP-5-5
     net = Net()
     client = net.client()
     for _ in range(steps):
@@ -294,6 +304,7 @@ def test_noise_from_the_servers_own_address_does_not_stop_a_client(junk: list[by
 
 
 def test_another_sender_than_the_server_is_not_heard() -> None:
+    # NCP-3-3
     net = Net()
     client = net.client()
     ((hello, _),) = client.endpoint.datagrams_to_send(net.now)
@@ -308,6 +319,7 @@ def test_another_sender_than_the_server_is_not_heard() -> None:
 
 
 def test_a_client_follows_few_retries() -> None:
+    # NCP-5-3
     net = Net(ServerConfig(retry="always"))
     client = net.client()
     ((hello, _),) = client.endpoint.datagrams_to_send(net.now)
@@ -350,6 +362,7 @@ def test_credentials_for_another_application_or_key_lead_nowhere() -> None:
 
 
 def test_the_idle_timeout_is_the_smaller_of_both_sides() -> None:
+    # NCP-5-21
     net = Net(ServerConfig(connection=ConnectionConfig(idle_timeout_s=1.0)))
     _, server_side = net.joined()
     net.clients.clear()  # the client is gone without a word

@@ -54,6 +54,7 @@ def test_nothing_means_the_defaults() -> None:
 
 
 def test_unknown_ids_are_skipped() -> None:
+    # NCP-5-20
     data = item(0, b"x") + item(1, encode_varint(500)) + item(0x0F, b"") + item(0x99, bytes(40))
     assert Params.decode(data) == Params(idle_timeout_s=0.5)
 
@@ -83,6 +84,7 @@ def test_unknown_ids_are_skipped() -> None:
     ],
 )
 def test_each_rule_has_its_reason(data: bytes, text: str) -> None:
+    # NCP-5-20
     with pytest.raises(ProtocolError) as caught:
         Params.decode(data)
     assert caught.value.text == text

@@ -38,6 +38,7 @@ def hello_of(client: Client, now: float) -> bytes:
 
 @pytest.mark.parametrize("case", load("datagrams_bad.json")["cases"], ids=lambda case: case["name"])
 def test_bad_datagrams_get_the_reaction_that_is_published(case: dict[str, Any]) -> None:
+    # NCP-3-2, NCP-5-10
     tokens = load("token.json")
     key = TokenKey(tokens["key_id"], bytes.fromhex(tokens["key"]))
     gate = TokenGate([key], int(tokens["app_id"], 16))
@@ -122,6 +123,7 @@ def test_no_datagram_raises(data: bytes, first: int) -> None:
 
 
 def test_a_token_connects_once() -> None:
+    # NCP-4-5
     net = Net()
     credentials = net.credentials()
     first = net.client(credentials)
@@ -135,6 +137,7 @@ def test_a_token_connects_once() -> None:
 
 
 def test_two_handshakes_race_for_one_token() -> None:
+    # NCP-4-5
     net = Net()
     credentials = net.credentials()
     one, other = net.client(credentials), net.client(credentials, ("198.51.100.6", 2))
@@ -174,6 +177,7 @@ def test_a_token_may_run_out_during_its_handshake() -> None:
 
 
 def test_a_handshake_that_died_gives_its_token_back() -> None:
+    # NCP-4-5, NCP-5-13, NCP-5-19
     net = Net()
     credentials = net.credentials()
     net.to_server(hello_of(net.client(credentials), net.now))
@@ -261,6 +265,7 @@ def test_data_from_another_address_than_the_accept_went_to_proves_nothing() -> N
 
 
 def test_a_repeated_hello_from_elsewhere_has_to_prove_its_address() -> None:
+    # NCP-5-14
     net = Net()
     client = net.client()
     hello = hello_of(client, net.now)
@@ -299,6 +304,7 @@ def bogus_hello(net: Net, draw: random.Random) -> bytes:
 
 
 def test_above_its_limit_an_address_gets_retry_and_with_a_cookie_passes() -> None:
+    # NCP-5-14
     net = Net()
     draw = random.Random(1)
     answers = [len(net.to_server(bogus_hello(net, draw))) for _ in range(30)]
@@ -340,6 +346,7 @@ def test_a_flood_of_bogus_first_packets_does_not_keep_honest_clients_out() -> No
 
 
 def test_many_half_open_handshakes_make_cookies_due() -> None:
+    # NCP-5-14
     net = Net(ServerConfig(retry_above_half_open=3, trusted_networks=("0.0.0.0/0",)))
     for index in range(6):
         net.to_server(hello_of(net.client(), net.now), ("198.51.100.1", index))
@@ -347,6 +354,7 @@ def test_many_half_open_handshakes_make_cookies_due() -> None:
 
 
 def test_the_cap_of_half_open_handshakes_holds() -> None:
+    # NCP-5-10, step 8
     config = ServerConfig(half_open_cap=3, retry_above_half_open=99, trusted_networks=("0.0.0.0/0",))
     net = Net(config)
     for index in range(5):
@@ -373,6 +381,7 @@ def test_nothing_is_kept_for_a_client_that_offers_a_bad_public_key(monkeypatch: 
 
 
 def test_without_the_key_no_public_key_operation_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    # NCP-5-12
     net = Net()
     client = net.client()
     hello = decode_hello(hello_of(client, net.now))
@@ -396,6 +405,7 @@ def gone(net: Net, client: Client) -> bytes:
 
 
 def test_a_restarted_server_says_so_at_once() -> None:
+    # NCP-13-40 to NCP-13-42
     net = Net(ServerConfig(reset_key=b"r" * 32))
     client, _ = net.joined()
     ((reset, to),) = net.to_server(gone(net, client))
@@ -418,6 +428,7 @@ def test_with_a_fresh_reset_key_the_reset_means_nothing_to_the_client() -> None:
 
 
 def test_a_stranger_who_copies_a_packet_does_not_get_the_clients_reset() -> None:
+    # NCP-13-40
     net = Net(ServerConfig(reset_key=b"r" * 32))
     client, _ = net.joined()
     ((reset, to),) = net.to_server(gone(net, client), ELSEWHERE)
@@ -436,6 +447,7 @@ def test_no_reset_goes_out_for_a_connection_that_lives() -> None:
 
 
 def test_resets_are_limited_by_address_and_not_sent_for_other_workers() -> None:
+    # NCP-13-41
     net = Net()
     resets = [net.to_server(b"\x04\0" + i.to_bytes(3, "big") + bytes(30)) for i in range(40)]
     assert sum(map(len, resets)) == 10
@@ -445,6 +457,7 @@ def test_resets_are_limited_by_address_and_not_sent_for_other_workers() -> None:
 
 
 def test_late_packets_of_an_ended_connection_are_met_with_silence_and_its_id_rests() -> None:
+    # NCP-5-23, NCP-13-41
     net = Net(ServerConfig(connection=ConnectionConfig(idle_timeout_s=2.0)))
     client, server_side = net.joined()
     assert client.handler.connection is not None

@@ -110,17 +110,20 @@ def test_random_bytes_raise_nothing_but_the_one_error(data: bytes) -> None:
 
 
 def test_the_leeway_is_five_seconds_past_expiry() -> None:
+    # NCP-4-4
     sealed = token(expires=5_030)
     gate().open(sealed, 5_035.0)
     assert reason(gate().open, sealed, 5_035.1) == "token_expired"
 
 
 def test_a_token_that_would_live_too_long_is_refused() -> None:
+    # NCP-4-4
     gate().open(token(expires=5_125), NOW)
     assert reason(gate().open, token(expires=5_126), NOW) == "token_lifetime"
 
 
 def test_a_token_redeems_once() -> None:
+    # NCP-4-5, NCP-4-7
     guard, sealed = gate(), token()
     assert guard.redeem(sealed, NOW).claims == b"claims"
     assert reason(guard.redeem, sealed, NOW) == "token_used"
@@ -152,6 +155,7 @@ def test_a_token_whose_time_runs_out_while_it_is_pending() -> None:
 
 
 def test_a_full_log_refuses_rather_than_forgets() -> None:
+    # NCP-4-6
     guard = gate(log_cap=3)
     used = [token() for _ in range(3)]
     for sealed in used:
@@ -164,6 +168,7 @@ def test_a_full_log_refuses_rather_than_forgets() -> None:
 
 
 def test_an_entry_outlives_every_moment_its_token_could_be_used() -> None:
+    # NCP-4-6
     guard, sealed = gate(), token(expires=5_030)
     guard.redeem(sealed, NOW)
     guard.redeem(token(expires=5_040), 5_035.0)
@@ -180,6 +185,7 @@ def test_a_clock_set_back_revives_nothing() -> None:
 
 
 def test_a_restarted_server_has_another_key_and_refuses_old_tokens() -> None:
+    # NCP-4-3
     old, new = TokenKey.generate(RANDOM), TokenKey.generate(RANDOM)
     sealed = token(key=old)
     TokenGate([old], APP_ID).redeem(sealed, NOW)
