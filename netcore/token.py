@@ -145,7 +145,7 @@ class TokenGate:
         log_cap: int = 100_000,
         max_lifetime_s: float = 120,
     ) -> None:
-        """`leeway_s` allows for the issuer's clock; `log_cap` bounds memory (about 200 bytes each)."""
+        """`leeway_s` allows for the issuer's clock; `log_cap` bounds memory (about 300 bytes each)."""
         self._keys = {key.key_id: key for key in keys}
         self._app_id = app_id
         self._leeway_s = leeway_s
