@@ -145,3 +145,29 @@ def test_who_comes_and_goes_is_counted_in_at_once():
     ann.send(b"4", UNRELIABLE)
     assert ben.contents() == [b"4"]  # what was unreliable is not kept
     assert world.hub.stats()["deliveries"] == 1 + 2 + 1 + 2
+
+
+def test_one_tick_is_waited_for_however_many_messages_come():
+    world = HubWorld()
+    clients = world.clients(9)
+    world.clock.advance(1.0)
+    before = world.clock.pending()
+    for _ in range(50):
+        clients[0].send(b"x", UNRELIABLE)
+    assert world.clock.pending() == before + 1
+
+
+def test_a_leaver_takes_nothing_with_it_and_gives_its_slots_back():
+    world = HubWorld(ingress_messages_burst=1e6)
+    ann, ben, cem = world.clients(3)
+    for key in range(256):
+        ben.send(b"x", SEQUENCED, key=key)
+    ben.leave()
+    delivered = world.hub.stats()["deliveries"]
+    ann.send(b"event", ORDERED)
+    ann.send(b"state", UNRELIABLE)
+    assert world.hub.stats()["deliveries"] == delivered + 2  # cem alone
+    forget([cem])
+    for key in range(256):
+        ann.send(b"x", SEQUENCED, key=key)
+    assert {key for _, _, _, key in cem.link.flushed} == set(range(256))

@@ -49,6 +49,26 @@ def test_stream_messages_are_acknowledged_together_within_the_delay():
     assert ann.acks == [2]
 
 
+def test_one_timer_is_enough_for_many_messages():
+    world = HubWorld()
+    ann = world.client("ann")
+    before = world.clock.pending()
+    for _ in range(30):
+        ann.send(b"x")
+    assert world.clock.pending() == before + 1
+
+
+def test_a_link_that_is_closed_for_a_fault_still_acknowledges_what_came_before():
+    world = HubWorld()
+    ann = world.client("ann")
+    ann.send(b"1")
+    ann.send(b"2")
+    ann.raw(5, ORDERED, b"a fault")
+    ann.take()
+    assert ann.acks == [2]
+    assert ann.link.closed[0] == CloseCode.PROTOCOL_VIOLATION
+
+
 def test_a_great_many_are_acknowledged_at_once():
     world = HubWorld()
     ann = world.client("ann")
@@ -120,6 +140,28 @@ def test_a_slow_receiver_that_comes_back_at_once_misses_nothing():
     welcome = ben.reattach()
     assert (welcome.recovered, welcome.missed) == (True, 0)
     assert ben.contents() == [n.to_bytes(2, "big") + b"\0" for n in range(21)]
+
+
+def test_a_slow_receiver_that_has_a_new_link_before_the_old_is_closed_was_never_away():
+    world, ann, ben = outbox_world(outbox_messages=20)
+    flood(world, ann, 21)
+    old = ben.link
+    ben.take()
+    ben.reattach()
+    world.clock.advance(1.0)
+    assert old.closed[0] == CloseCode.SLOW_CONSUMER
+    assert ben.link.closed is None
+    assert ann.news() == []
+
+
+def test_a_slow_receiver_that_is_ended_before_its_link_is_closed_stays_ended():
+    world, ann, ben = outbox_world(outbox_messages=20)
+    flood(world, ann, 21)
+    world.hub.disconnect(ben.session_id)
+    world.clock.advance(500.0)
+    assert [type(n).__name__ for n in ann.news()] == ["Left"]
+    assert world.hub.stats()["sessions"] == 1
+    assert world.clock.pending() == 0
 
 
 def test_an_absent_receiver_keeps_its_outbox_to_the_cap_and_loses_it_one_above():

@@ -57,6 +57,10 @@ class FakeClock:
         heapq.heappush(self._queue, (when, next(self._count), timer, callback))
         return timer
 
+    def pending(self) -> int:
+        """How many calls are to come."""
+        return sum(not timer.cancelled for _, _, timer, _ in self._queue)
+
     def advance(self, seconds: float) -> None:
         end = self.time + seconds
         while self._queue and self._queue[0][0] <= end:
