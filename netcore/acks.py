@@ -28,6 +28,7 @@ class ReceivedPackets:
     """
 
     __slots__ = (
+        "_gap",
         "_largest_at",
         "_low",
         "_max_ack_delay_s",
@@ -47,6 +48,7 @@ class ReceivedPackets:
         self._largest_at = 0.0
         self._older: list[list[int]] = []
         self._reliable = 0
+        self._gap = False  # one appeared or filled, and no acknowledgement has told so
         self.pending = False
         """Something arrived that no acknowledgement has told yet."""
         self.due = False
@@ -59,20 +61,19 @@ class ReceivedPackets:
         if pn == self.largest + 1:
             self.largest = pn
             self._largest_at = now
-            gap = False
         else:
             self._record_out_of_order(pn, now)
-            gap = True
+            self._gap = True
         if what & ELICITING:
             self.pending = True
             if what & CARRIES_RELIABLE:
                 self._reliable += 1
-            if gap or what & URGENT or self._reliable >= 2:
+            if self._gap or what & URGENT or self._reliable >= 2:
                 self.due = True
             elif self.deadline is None:
                 self.deadline = now + self._max_ack_delay_s
-        elif gap:
-            self.pending = True
+        elif self._gap:
+            self.pending = True  # alone it would be an acknowledgement of an acknowledgement
 
     def _record_out_of_order(self, pn: int, now: float) -> None:
         if pn > self.largest:
@@ -120,6 +121,7 @@ class ReceivedPackets:
         self.pending = self.due = False
         self.deadline = None
         self._reliable = 0
+        self._gap = False
         delay = int((now - self._largest_at) * _DELAY_UNITS_PER_S)
         if not 0 <= delay <= MAX_ACK_DELAY_FIELD:
             delay = 0 if delay < 0 else MAX_ACK_DELAY_FIELD

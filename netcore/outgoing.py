@@ -190,6 +190,8 @@ class Outgoing:
     def _ping_with_ack(self) -> bool:
         """An ACK goes alone: True where a PING must go with it."""
         self._stats.ack_only_packets += 1
+        # Nobody notices when this packet is lost: the next one with something else in it repeats the ACK.
+        self._acks.pending = True
         self._acks_alone += 1
         return self._acks_alone % PING_EVERY_ACKS == 0
 

@@ -155,16 +155,21 @@ class Recovery:
         if sent or self.lost:
             acked_bytes += self._take_ranges(largest, largest - first, gaps)
         if not acked_bytes:
+            if largest == self.largest_acked and self.loss_at is None:
+                self._look_for_losses(now)  # an ACK of ours arrived; what was sent before it may be lost
             return
         self.bytes_in_flight -= acked_bytes
         self.probe_count = 0
         self._congestion.on_acked(acked_bytes, self.rtt.smoothed, now)
         self.loss_at = None
-        if sent and next(iter(sent)) < self.largest_acked:
-            self.detect_losses(now)
+        self._look_for_losses(now)
         if self.blocked:
             self.blocked = False
             self._wake()
+
+    def _look_for_losses(self, now: float) -> None:
+        if self.sent and next(iter(self.sent)) < self.largest_acked:
+            self.detect_losses(now)
 
     def _settle(self, packet: SentPacket) -> int:
         """`packet` arrived: its bytes."""
