@@ -19,7 +19,7 @@ _TIME_BYTES: Final = 8
 class CookieJar:
     """Bakes and checks cookies: `t_ms u64 | HMAC-SHA256(key, address 18 | t_ms | attempt_id | e_c)[:16]`.
 
-    The key is random and changes every 60 s of use; the one before stays for as long as its cookies live.
+    The key is random and changes every 60 s of use; the one before stays until the next change.
     """
 
     __slots__ = ("_key", "_previous", "_random", "_rotated_at")
@@ -53,10 +53,7 @@ class CookieJar:
         if self._rotated_at is None:
             self._rotated_at = now
         elif now - self._rotated_at >= ROTATION_S:
-            # A key that rested longer than a cookie lives has no cookies left to honour.
-            rested = now - self._rotated_at >= ROTATION_S + LIFETIME_S
-            self._previous = self._random(32) if rested else self._key
-            self._key = self._random(32)
+            self._previous, self._key = self._key, self._random(32)
             self._rotated_at = now
 
 

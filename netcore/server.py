@@ -215,8 +215,6 @@ class ServerEndpoint:
         connection.handler = opening
         if not connection.receive_packet(data, addr, now):
             self.stats.drop("packet")
-            if connection in self._dirty:
-                self._dirty.remove(connection)
             return
         opening.open()
         self._touched[connection] = None

@@ -10,10 +10,21 @@ from netcore import admission
 from netcore.client import ClientEndpoint
 from netcore.codes import CloseCode
 from netcore.config import ConnectionConfig
-from netcore.datagrams import ACCEPT, RETRY, VERSIONS, encode_versions
+from netcore.datagrams import (
+    ACCEPT,
+    RETRY,
+    VERSIONS,
+    Hello,
+    decode_hello,
+    encode_accept,
+    encode_retry,
+    encode_versions,
+)
 from netcore.delivery import Delivery
+from netcore.noise import Initiator, Responder
+from netcore.params import Params
 from netcore.server import Refusal, ServerConfig
-from netcore.token import Credentials, TokenKey
+from netcore.token import VERSION, Credentials, TokenKey
 from tests.netcore.endpoints import CLIENT, SERVER, Net, Recorder
 from tests.netcore.seeded import seeded
 
@@ -272,17 +283,67 @@ def test_the_server_answers_another_version_with_its_own() -> None:
     assert answer == bytes((VERSIONS,)) + b"attempt!" + b"\1\x4e\x43\x50\x01"
 
 
-def test_a_hello_chosen_down_to_an_older_version_is_noticed() -> None:
+def test_a_hello_chosen_down_to_an_older_version_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     # NCP-5-22
-    admission._check_version(0x4E435001, ())
-    admission._check_version(0x4E435001, (0x4E435001, 0x4E435002))
-    original = admission.SUPPORTED_VERSIONS
-    try:
-        admission.SUPPORTED_VERSIONS = (0x4E435001, 0x4E435002)  # type: ignore[misc, assignment]
-        with pytest.raises(Exception, match="downgrade"):
-            admission._check_version(0x4E435001, (0x4E435001, 0x4E435002))
-    finally:
-        admission.SUPPORTED_VERSIONS = original  # type: ignore[misc]
+    newer = VERSION + 1
+    outcomes = []
+    for spoken in ((VERSION,), (VERSION, newer)):
+        monkeypatch.setattr(admission, "SUPPORTED_VERSIONS", spoken)
+        net = Net()
+        offered = net.credentials()
+        hello = Hello(VERSION, b"attempt!", offered.app_id, b"", offered.token, b"")
+        payload = Params(versions=(VERSION, newer)).encode()
+        message = Initiator(offered.psk, hello.prologue(), b"\x05" * 32, payload).message
+        outcomes.append(len(net.to_server(hello._replace(message=message).encode())))
+        assert net.gate.log_size == outcomes[-1]
+    assert outcomes == [1, 0]
+    assert net.dropped() == {"downgrade": 1}
+
+
+def test_an_answer_to_another_attempt_is_not_followed() -> None:
+    # NCP-5-5
+    net = Net()
+    client = net.client()
+    ((hello, _),) = client.endpoint.datagrams_to_send(net.now)
+    other = bytes((hello[5] ^ 1,)) + hello[6:13]
+    for answer in (
+        encode_retry(other, bytes(24)),
+        encode_versions(other, [9]),
+        encode_accept(other, bytes(96)),
+    ):
+        client.endpoint.receive_datagram(answer, SERVER, net.now)
+    assert client.endpoint.stats.dropped == {"attempt_id": 3}
+    assert client.endpoint.datagrams_to_send(net.now) == []
+    assert client.handler.closed == []
+
+
+@pytest.mark.parametrize("params", [Params(), Params(cid=1), Params(reset_token=bytes(16))])
+def test_an_accept_must_name_connection_id_and_reset_token(params: Params) -> None:
+    # NCP-5-20
+    net = Net()
+    offered = net.credentials()
+    client = net.client(offered)
+    ((data, _),) = client.endpoint.datagrams_to_send(net.now)
+    hello = decode_hello(data)
+    responder = Responder(offered.psk, hello.prologue(), hello.message)
+    message, _ = responder.accept(b"\x06" * 32, params.encode())
+    client.endpoint.receive_datagram(encode_accept(hello.attempt_id, message), SERVER, net.now)
+    assert client.handler.connection is None
+    assert client.endpoint.stats.dropped == {"params_missing": 1}
+
+
+def test_after_a_retry_the_schedule_starts_again() -> None:
+    # NCP-5-3
+    net = Net(ServerConfig(retry="always"))
+    client = net.client()
+    client.endpoint.datagrams_to_send(net.now)
+    net.now += 0.25
+    ((hello, _),) = client.endpoint.datagrams_to_send(net.now)
+    ((retry, _),) = net.to_server(hello)
+    client.endpoint.receive_datagram(retry, SERVER, net.now)
+    ((again, _),) = client.endpoint.datagrams_to_send(net.now)
+    assert decode_hello(again)._replace(cookie=b"") == decode_hello(hello)
+    assert client.endpoint.next_timer() == pytest.approx(net.now + 0.25)
 
 
 @given(st.lists(st.binary(max_size=1300), max_size=8), st.integers(0, 3))

@@ -54,6 +54,15 @@ def test_bad_datagrams_get_the_reaction_that_is_published(case: dict[str, Any]) 
     assert sum(server.stats.dropped.values()) == (0 if out else 1)
 
 
+def test_a_datagram_beyond_the_largest_is_dropped_unread() -> None:
+    # NCP-3-2
+    net = Net()
+    for size, reason in ((1452, "other_worker"), (1453, "length"), (24, "other_worker"), (23, "length")):
+        net.server.stats.dropped.clear()
+        net.to_server(b"\x04\x01".ljust(size, b"x"))
+        assert net.dropped() == {reason: 1}
+
+
 class Strangers:
     """Datagrams of all kinds from addresses that never prove themselves."""
 
