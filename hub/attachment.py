@@ -160,7 +160,7 @@ class Attachment:
         if isinstance(message, Attach) and not self.active:
             session.channel.attached(session, self, message.received)
         elif isinstance(message, StreamAck) and self.active:
-            session.outbound.acknowledged(message.received)
+            session.acknowledged(message.received)
         elif isinstance(message, Leave) and self.active and number is not None:
             if session.inbound.accept(number, len(data)):
                 session.ack_now()

@@ -35,6 +35,8 @@ MAX_WAITING_LINKS: Final = 4
 """Links of one session that have proved their token and not yet sent ATTACH."""
 ERROR_PAUSE_S: Final = 0.25
 """Between two ERROR notices about messages without a stream number."""
+REPLAY_BYTES: Final = 512 * 1024
+"""Unacknowledged bytes on a new link until the replay is over."""
 _RECEIVE_WINDOW: Final = 2048
 
 
@@ -44,6 +46,7 @@ class Session:
     __slots__ = (
         "_ack_timer",
         "_env",
+        "_fed",
         "_next_error_at",
         "_timers",
         "attached_generation",
@@ -93,6 +96,7 @@ class Session:
         # What is older can only be on a link whose receiver has stopped acknowledging.
         kept_s = config.session_kept_s + config.attach_window_s
         self.outbound = StreamSender(config.outbox_messages, config.outbox_bytes, kept_s)
+        self._fed = 0  # number of the newest message that the link in use has got
         self.inbound = StreamReceiver(_RECEIVE_WINDOW)
         self.budget = IngressBudget(config, env.clock.now())
         self.kept_until = 0.0
@@ -121,6 +125,7 @@ class Session:
         one the outbox is given up, and the next WELCOME tells how much was missed.
         """
         attachment = self.attachment
+        caught_up = self._fed == self.outbound.last
         try:
             wire = self.outbound.push(now, lane, kind, body, head=head, counted=counted)
         except StreamFull:
@@ -131,14 +136,18 @@ class Session:
                 self.outbound.push(now, lane, kind, body, head=head, counted=False)
                 attachment.fail_later(CloseCode.SLOW_CONSUMER, "the receiver does not keep up")
             return
-        if attachment is not None:
-            try:
-                attachment.link.send(lane, kind, wire, 0)
-            except QueueFull:
-                attachment.fail_later(CloseCode.SLOW_CONSUMER, "the receiver does not keep up")
-            except ValueError:  # the link cannot carry it at all
-                self._env.stats.link_failures += 1
-                attachment.fail_later(CloseCode.INTERNAL, "the link refused a message")
+        if attachment is not None and caught_up:
+            self._fed = self.outbound.last
+            self._put_on_link(attachment, lane, kind, wire)
+
+    def _put_on_link(self, attachment: Attachment, lane: int, kind: Delivery, wire: bytes) -> None:
+        try:
+            attachment.link.send(lane, kind, wire, 0)
+        except QueueFull:
+            attachment.fail_later(CloseCode.SLOW_CONSUMER, "the receiver does not keep up")
+        except ValueError:  # the link cannot carry it at all
+            self._env.stats.link_failures += 1
+            attachment.fail_later(CloseCode.INTERNAL, "the link refused a message")
 
     def control(self, message: StreamControl, counted: bool = True) -> None:
         """An in-stream control message to this agent alone. Goes out with the next flush."""
@@ -162,30 +171,49 @@ class Session:
 
     def link_control(self, message: LinkMessage) -> None:
         """A link-scoped control message on the link in use, if there is one."""
-        attachment = self.attachment
-        if attachment is not None:
-            try:
-                attachment.link.send(CONTROL, Delivery.ORDERED, encode_link_control(message), 0)
-            except QueueFull:
-                attachment.fail_later(CloseCode.SLOW_CONSUMER, "the receiver does not keep up")
+        if self.attachment is not None:
+            self._put_on_link(self.attachment, CONTROL, Delivery.ORDERED, encode_link_control(message))
 
     # A new link.
 
     def resume_streams(self, received: int) -> Resumption:
         """The agent has everything up to `received`. Raises ProtocolError where that was never sent."""
-        return self.outbound.resume(received)
+        resumption = self.outbound.resume(received)
+        self._fed = self.outbound.last - self.outbound.unacknowledged
+        return resumption
 
     def replay(self) -> None:
-        """Send everything unacknowledged again, in stream order."""
+        """Begin to send everything unacknowledged again, in stream order; `feed` goes on with it."""
+        self.outbound.renew(self._env.clock.now())
+        self.feed()
+
+    def feed(self) -> None:
+        """Put on the link what waits for it, as much as may be under way at once.
+
+        A full outbox is larger than a link's own queue may be: so a replay goes out in portions, each when the one
+        before is acknowledged, and what is new waits behind it.
+        """
         attachment = self.attachment
-        for message in self.outbound.replay(self._env.clock.now()):
-            if attachment is None or attachment is not self.attachment:
-                return  # the link failed on the way; the next one starts anew
+        if attachment is None or self._fed == self.outbound.last:
+            return
+        under_way = 0
+        for message in self.outbound.kept():
+            under_way += len(message.body)
+            if message.number <= self._fed:
+                continue
+            if under_way > REPLAY_BYTES and message.number > self.outbound.first_kept:
+                break
+            if attachment is not self.attachment:
+                return  # the link has failed on the way; the next one starts anew
+            self._fed = message.number
             self._env.stats.replayed += 1
-            try:
-                attachment.link.send(message.lane, message.kind, message.wire(), 0)
-            except QueueFull:
-                attachment.fail_later(CloseCode.SLOW_CONSUMER, "the receiver does not keep up")
+            self._put_on_link(attachment, message.lane, message.kind, message.wire())
+        attachment.link.flush()
+
+    def acknowledged(self, received: int) -> None:
+        """The agent has everything up to `received`. Raises ProtocolError where that was never sent."""
+        self.outbound.acknowledged(received)
+        self.feed()
 
     # Acknowledgement of what the agent sends.
 

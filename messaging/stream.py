@@ -102,6 +102,11 @@ class StreamSender:
         """Bytes of the kept messages that count."""
         return self._bytes
 
+    @property
+    def first_kept(self) -> int:
+        """Number of the oldest message kept; `last` + 1 where none is."""
+        return self._kept[0].number if self._kept else self.last + 1
+
     def push(
         self, now: float, lane: int, kind: Delivery, body: bytes, *, head: bytes = b"", counted: bool = True
     ) -> bytes:
@@ -161,9 +166,17 @@ class StreamSender:
         return Resumption(recovered, 0 if recovered else self.last - received)
 
     def replay(self, now: float) -> Iterator[StreamMessage]:
-        """Every kept message, in order. Their age starts anew: a new link gets its full time."""
+        """`renew`, then every kept message, in order."""
+        self.renew(now)
+        return iter(self.kept())
+
+    def renew(self, now: float) -> None:
+        """Let the age of every kept message start anew: a new link gets its full time."""
         self._kept = deque(message._replace(sent_at=now) for message in self._kept)
-        return iter(tuple(self._kept))
+
+    def kept(self) -> tuple[StreamMessage, ...]:
+        """Every kept message, in order; their age goes on."""
+        return tuple(self._kept)
 
     def discard(self) -> None:
         """Give up everything kept and keep nothing until `resume`, which then tells how many were missed."""

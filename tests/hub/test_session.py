@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from messaging.control import Joined, StreamAck, encode_link_control
+from messaging.control import Attach, Joined, StreamAck, encode_link_control
 from netcore.codes import CloseCode, may_come_back
 from netcore.delivery import Delivery
 from tests.support.hub_world import Client, HubWorld
@@ -181,6 +181,30 @@ def test_an_absent_receiver_keeps_its_outbox_to_the_cap_and_loses_it_one_above()
     ann.send(b"goes on")
     assert ben.contents() == [b"goes on"]
     assert world.hub.stats()["gaps"] == 1
+
+
+def test_a_full_outbox_is_replayed_in_portions_that_a_link_can_take():
+    """The outbox and one message more are larger than the queue of any link; what is new waits its turn."""
+    world, ann, ben = outbox_world()
+    for number in range(18):
+        ann.send(number.to_bytes(2, "big") + bytes(60_000))
+        world.hub._channels[ann.answer.channel_id].roster.named("ann").ack_now()
+        ann.take()
+    world.clock.advance(0.0)
+    assert ben.link.closed[0] == CloseCode.SLOW_CONSUMER
+    ben.link.flushed.clear()  # nothing of it arrived
+    ben.open()
+    ben.link.cap_bytes = 1 << 20
+    ben.raw(0, ORDERED, encode_link_control(Attach(ben.inbound.cumulative)))
+    ann.send(b"\xff\xffnew")
+    got = []
+    for _ in range(10):
+        got += [content[:2] for content in ben.contents()]
+        assert ben.link.closed is None
+        ben.acknowledge()
+    assert got == [number.to_bytes(2, "big") for number in (*range(18), 0xFFFF)]
+    ann.send(b"at once")
+    assert ben.contents() == [b"at once"]
 
 
 def test_a_full_queue_of_the_link_closes_it_and_keeps_the_message():

@@ -83,13 +83,17 @@ class FakeLink:
         self.flushes = 0
         self.closed: tuple[int, str] | None = None
         self.full = False
+        self.cap_bytes = 1 << 30
+        self.under_way = 0  # bytes of reliable messages since the other end last read
         self.handler: LinkHandler | None = None
 
     def send(self, lane: int, kind: Delivery, data: bytes, key: int = 0) -> None:
         assert isinstance(data, bytes)
         if self.closed is None:
-            if self.full and kind.is_reliable:
-                raise QueueFull
+            if kind.is_reliable:
+                self.under_way += len(data)
+                if self.full or self.under_way > self.cap_bytes:
+                    raise QueueFull
             self.queued.append((lane, kind, data, key))
 
     def flush(self) -> None:
@@ -232,6 +236,7 @@ class Client:
     def take(self) -> None:
         """Read everything that is on the wire."""
         flushed, self.link.flushed = self.link.flushed, []
+        self.link.under_way = 0
         for lane, _, data, _ in flushed:
             if lane == CONTROL:
                 self._control(data)
