@@ -126,6 +126,20 @@ def test_a_message_waits_for_the_announcement_of_its_sender_and_type_and_keeps_i
     assert story.told.contents[-1] == "a new type"
 
 
+def test_a_parked_message_of_a_lane_holds_those_behind_it(story: Story) -> None:
+    story.server.connect(None, "bob")
+    news = []
+    for index, name in ((3, "eve"), (4, "dan")):
+        head, body = control.encode_stream_control(control.Joined(index, name, 0))
+        news.append(story.server.stream.push(0, CONTROL, Delivery.ORDERED, body, head=head))
+    story.server.message("from eve", sender=3)
+    story.server.message("from dan", sender=4)
+    story.server.raw(CONTROL, Delivery.ORDERED, news[1])
+    assert story.told.contents == []
+    story.server.raw(CONTROL, Delivery.ORDERED, news[0])
+    assert story.told.contents == ["from eve", "from dan"]
+
+
 def test_the_oldest_unreliable_message_gives_way_when_too_many_wait(story: Story) -> None:
     story.server.connect(None, "bob")
     for number in range(300):

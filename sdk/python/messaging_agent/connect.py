@@ -14,6 +14,7 @@ from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final
 
+from messaging.names import check_name
 from messaging.secrets import ChannelSecret, derive
 from messaging_agent.channel import Channel
 from messaging_agent.errors import MessagingError
@@ -74,6 +75,7 @@ def connect(
     unknown = [name for name in transports if name not in TRANSPORTS]
     if unknown or not transports:
         raise ValueError(f"transports has to name some of {', '.join(TRANSPORTS)}, not {list(transports)}")
+    agent_name = check_name(agent_name, "agent name")
     signaling = SignalingClient(api_url, api_key, ssl_context=ssl_context, timeout_s=http_timeout_s)
     return Connecting(
         signaling,
