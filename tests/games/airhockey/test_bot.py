@@ -90,6 +90,28 @@ def test_it_goes_to_meet_a_coming_puck() -> None:
     assert own[0] == pytest.approx(0.15, abs=0.01)
 
 
+def test_what_happens_is_noticed_only_after_the_reaction_time() -> None:
+    brains = [Brain(1, Skill(reaction_ticks=12)) for _ in range(2)]
+    own = [(0.0, -0.78)] * 2
+    for tick in range(40):
+        y = 0.8 - tick * 1.5 / 60
+        kicked = (-2.0, -1.5) if tick >= 20 else (0.0, -1.5)
+        x = -2.0 * (tick - 20) / 60 if tick >= 20 else 0.0
+        own[0] = brains[0].decide(sees((0.0, y), (0.0, -1.5), own[0], tick))
+        own[1] = brains[1].decide(sees((x, y), kicked, own[1], tick))
+        assert (own[0] == own[1]) == (tick < 32)
+
+
+def test_a_coming_puck_is_misjudged_by_the_catch_error() -> None:
+    stops = set()
+    for seed in range(6):
+        brain, own = Brain(seed, Skill(catch_error_m=0.15)), (0.0, -0.78)
+        for tick in range(30):
+            own = brain.decide(sees((0.0, 0.6 - tick * 2.0 / 60), (0.0, -2.0), own, tick))
+        stops.add(round(own[0], 3))
+    assert len(stops) == 6
+
+
 def test_between_serves_it_goes_home() -> None:
     brain, own = Brain(1), (0.3, -0.2)
     for tick in range(120):

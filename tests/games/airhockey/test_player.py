@@ -8,8 +8,10 @@ from math import hypot
 import pytest
 
 from games.airhockey import wire
+from games.airhockey.client import PlayerView
 from games.airhockey.game import AirHockey
 from games.airhockey.player import BotPlayer
+from games.airhockey.rules import MatchOptions
 from games.messages import COMMAND, EVENT, INPUT, SNAPSHOT, SeatReport, SnapshotFrame
 from games.recording import Recording
 from games.registry import Rooms
@@ -40,6 +42,7 @@ def test_without_loss_nothing_is_ever_corrected_however_long_the_way(delay_s: fl
         assert report.lost == 0
         assert inputs.repeated == inputs.late == 0
         assert inputs.neutral < 20, "only before the first input came"
+        assert inputs.duplicate <= (2 * delay_s * 60 + 4) * report.inputs, "what is confirmed is not repeated"
         assert report.snapshot_age_p50_s == pytest.approx(delay_s + 0.0085, abs=0.01)
 
 
@@ -70,6 +73,49 @@ def test_matches_over_a_bad_link_all_end_by_their_rules() -> None:
         assert over["reason"] in {"goals", "time", "sudden_death"}
         assert over["state_hash"] == recording.final_hash
         assert not channel.room.dropped
+
+
+def test_the_reported_slack_makes_up_for_a_round_trip_that_is_guessed_wrong() -> None:
+    channel = GameChannel(Rooms(bytes)("air-hockey", {"win_score": 10, "seed": 1}))
+    members = [channel.join(LinkProfile(delay_s=0.1), seed) for seed in (1, 2)]
+    for member in members:
+        member.bot.rtt_s = 0.02
+    channel.world.run_for(12.0)
+    assert channel.room.match is not None
+    before = [(stats.late, stats.accepted) for stats in channel.room.match.input_stats()]
+    channel.world.run_for(2.0)
+    after = [(stats.late, stats.accepted) for stats in channel.room.match.input_stats()]
+    for (late, accepted), (late_after, accepted_after) in zip(before, after, strict=True):
+        assert late_after == late
+        assert accepted_after - accepted >= 118
+
+
+def test_the_other_paddle_stands_where_the_server_had_it_last_and_a_correction_glides() -> None:
+    game = AirHockey({"win_score": 3})
+    view = PlayerView(seat=0, match=1, options=MatchOptions(3, 300))
+    seats = (SeatReport(0, None), SeatReport(0, None))
+    state = game.start(1)
+    state.phase, state.phase_ticks, state.puck_y, state.puck_vx = 1, 0, -0.5, 0.3
+    other = wire.encode_input((3000, 9000))
+    for tick in range(1, 30):
+        state = game.step(state, [wire.NEUTRAL, other])
+        view.receive_snapshot(SnapshotFrame(1, tick, seats, game.snapshot(state)), tick / 60)
+        view.advance(tick / 60, 0.1, lambda sight: sight.own)
+    predicted = view._predictor
+    assert predicted is not None
+    assert predicted.tick > state.tick
+    assert predicted.state.paddle(1) == state.paddle(1)
+    now = 29.5 / 60
+    before = view.scene(now)
+    moved = state.copy()
+    moved.tick, moved.puck_vx = 30, -2.0
+    view.receive_snapshot(SnapshotFrame(1, 30, seats, game.snapshot(moved)), now)
+    assert view.stats.puck_corrections == 1
+    after = view.scene(now)
+    assert hypot(after.puck[0] - before.puck[0], after.puck[1] - before.puck[1]) < 0.02
+    assert predicted.state.puck_x < before.puck[0] - 0.1
+    later = view.scene(now + 0.2)
+    assert later.puck[0] == pytest.approx(predicted.state.puck_x)
 
 
 def test_the_same_seed_is_the_same_run() -> None:
