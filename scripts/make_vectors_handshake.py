@@ -234,6 +234,8 @@ def bad_datagram_vectors() -> dict[str, Any]:
         ("HELLO of another version, a byte short", other_version[:-1], "drop", None),
         ("HELLO for another application", good._replace(app_id=APP_ID ^ 1).encode(), "drop", None),
         ("HELLO with a cookie of 1 byte", plain[:21] + b"\1" + plain[22:], "drop", None),
+        ("HELLO with a cookie of 23 bytes", good._replace(cookie=bytes(23)).encode(), "drop", None),
+        ("HELLO with a cookie of 25 bytes", good._replace(cookie=bytes(25)).encode(), "drop", None),
         ("HELLO whose token is too short", good._replace(token=token[:25]).encode(), "drop", None),
         ("HELLO whose token is too long", good._replace(token=bytes(901)).encode(), "drop", None),
         ("HELLO whose token ends behind it", plain[:22] + b"\xff\xff" + plain[24:], "drop", None),

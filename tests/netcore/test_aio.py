@@ -217,9 +217,14 @@ def test_the_timer_fires_at_its_time_and_follows_an_earlier_one() -> None:
         now = time.monotonic()
         puppet.when = now + 30
         driver._arm(now)
+        far = driver._timer
+        puppet.when = now + 40
+        driver._arm(now)
+        assert far is not None and driver._timer is far  # later: it fires early once, and is not armed anew
         puppet.when = now + 0.02
         puppet.wake()
         await asyncio.sleep(0.2)
+        assert far.cancelled()
         assert len(puppet.timers) == 1
         assert -0.001 <= puppet.timers[0] < 0.15
         driver.close()
