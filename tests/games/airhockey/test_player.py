@@ -182,10 +182,11 @@ def test_a_player_says_ready_once_and_then_plays_from_the_first_snapshot_on() ->
     state = game.step(game.start(1), [wire.NEUTRAL, wire.NEUTRAL])
     seats = (SeatReport(0, None), SeatReport(0, None))
     bot.receive(SNAPSHOT, SnapshotFrame(1, 1, seats, game.snapshot(state)).encode(), 0.2)
-    assert bot.next_timer == 0.2
+    assert bot.next_timer == pytest.approx(0.2)
     bot.handle_timer(0.2)
     kind, type, content, _ = sent[-1]
     assert (kind, type, content[0]) == (Delivery.UNRELIABLE, INPUT, 1)
+    assert bot.next_timer is not None
     assert 0.2 < bot.next_timer <= 0.2 + 1.1 / 60
 
 
@@ -196,6 +197,7 @@ def test_snapshots_that_are_stale_or_of_another_match_or_impossible_are_counted_
     channel.world.run_for(1.0)
     bot, view = members[0].bot, members[0].bot.view
     assert view is not None and view.state is not None
+    assert room.match is not None
     frame = SnapshotFrame.decode(room.match.frame(1.0))
     now, shown = channel.world.now(), view.state
     bot.receive(SNAPSHOT, frame.encode(), now)

@@ -120,7 +120,8 @@ def test_a_puck_never_passes_through_a_paddle(offset: float, start: float, movin
     target = at(0.0, y - side * 0.4) if moving else None
     hit = Happened.HIT_0 if side < 0 else Happened.HIT_1
     for _ in range(12):
-        state = rules.step(state, *((target, None) if side < 0 else (None, target)), OPTIONS)
+        first, second = (target, None) if side < 0 else (None, target)
+        state = rules.step(state, first, second, OPTIONS)
         if state.happened & hit:
             return
         behind = side * (state.puck_y - state.paddle(0 if side < 0 else 1)[1])
