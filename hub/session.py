@@ -36,7 +36,7 @@ MAX_WAITING_LINKS: Final = 4
 ERROR_PAUSE_S: Final = 0.25
 """Between two ERROR notices about messages without a stream number."""
 REPLAY_BYTES: Final = 512 * 1024
-"""Unacknowledged bytes on a new link until the replay is over."""
+"""Unacknowledged bytes on a new link until the replay is over; above the largest message."""
 _RECEIVE_WINDOW: Final = 2048
 
 
@@ -201,7 +201,7 @@ class Session:
             under_way += len(message.body)
             if message.number <= self._fed:
                 continue
-            if under_way > REPLAY_BYTES and message.number > self.outbound.first_kept:
+            if under_way > REPLAY_BYTES:
                 break
             if attachment is not self.attachment:
                 return  # the link has failed on the way; the next one starts anew

@@ -102,11 +102,6 @@ class StreamSender:
         """Bytes of the kept messages that count."""
         return self._bytes
 
-    @property
-    def first_kept(self) -> int:
-        """Number of the oldest message kept; `last` + 1 where none is."""
-        return self._kept[0].number if self._kept else self.last + 1
-
     def push(
         self, now: float, lane: int, kind: Delivery, body: bytes, *, head: bytes = b"", counted: bool = True
     ) -> bytes:
