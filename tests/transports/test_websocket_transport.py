@@ -120,6 +120,44 @@ async def test_fragments_above_the_limit_are_too_big(harness: WebSocketHarness) 
     assert handler.closes[0][0] == CloseCode.LIMIT_EXCEEDED
 
 
+async def test_the_close_frame_arrives_though_the_client_goes_on_sending(harness: WebSocketHarness) -> None:
+    client, _, handler = await attached(harness)
+    client.stall()
+    client.send_raw(masked(0x81, b"text"))
+    await harness.changes.until(lambda: handler.closes)
+    for _ in range(3):
+        client.send_raw(bytes(50_000))
+        await asyncio.sleep(0.01)
+    client.go_on()
+    await harness.changes.until(lambda: client.raw_close)
+    assert client.raw_close is not None and client.raw_close[0] == 4016
+
+
+async def test_a_client_that_breaks_the_framing_and_goes_on_sending_learns_why(
+    harness: WebSocketHarness,
+) -> None:
+    client, _, handler = await attached(harness)
+    client.stall()
+    client.send_raw(b"\x82\x01x")
+    await harness.changes.until(lambda: handler.closes)
+    for _ in range(3):
+        client.send_raw(bytes(50_000))
+        await asyncio.sleep(0.01)
+    client.go_on()
+    await harness.changes.until(lambda: client.raw_close)
+    assert client.raw_close is not None and client.raw_close[0] == 1002
+
+
+async def test_frames_behind_the_one_that_made_the_handler_close_are_dropped(
+    harness: WebSocketHarness,
+) -> None:
+    client, link, handler = await attached(harness)
+    handler.on_message = lambda *_: link.close(CloseCode.KICKED, "at the first word")
+    client.send_message(encode_frame(8, O, 0, b"one") + encode_frame(8, O, 0, b"two"))
+    await harness.changes.until(lambda: handler.closes)
+    assert handler.data_of(8) == [b"one"]
+
+
 async def test_good_frames_before_a_bad_one_are_delivered(harness: WebSocketHarness) -> None:
     client, _, handler = await attached(harness)
     client.send_message(encode_frame(8, O, 0, b"good") + b"\xc8\x7f")
@@ -262,6 +300,9 @@ async def test_behind_a_stuck_stream_at_most_one_message_a_key_waits(harness: We
         await asyncio.sleep(0)
     assert link.stats()["queued_messages"] <= 2
     assert link.stats()["replaced"] > 500
+    (protocol,) = harness.transport.protocols
+    assert protocol._stream is not None
+    assert protocol._stream.get_write_buffer_size() <= 2 * 4200, "only what one write left over"
 
 
 async def test_the_replay_of_a_whole_outbox_fits_a_fresh_link(harness: WebSocketHarness) -> None:
@@ -271,6 +312,16 @@ async def test_the_replay_of_a_whole_outbox_fits_a_fresh_link(harness: WebSocket
     link.flush()
     await harness.changes.until(lambda: len(client.recorder.messages) == 1200)
     assert not handler.closes
+
+
+async def test_the_cap_counts_what_waits_for_the_stream_not_what_waits_for_the_end_of_a_wake_up(
+    harness: WebSocketHarness,
+) -> None:
+    client, link, _ = await attached(harness)
+    for number in range(WebSocketConfig().queue.reliable_messages + 500):
+        link.send(1, O, b"%d" % number)
+    link.flush()
+    await harness.changes.until(lambda: len(client.recorder.messages) == 4596)
 
 
 async def test_pings_whose_answers_are_not_read_end_the_link(harness: WebSocketHarness) -> None:
@@ -307,14 +358,19 @@ async def test_a_client_that_answers_nothing_is_gone_after_the_idle_time() -> No
         assert len(client.pings) >= 2
 
 
-async def test_foreign_pongs_change_no_round_trip(harness: WebSocketHarness) -> None:
-    client, link, handler = await attached(harness)
-    await harness.changes.until(lambda: link.rtt_s is not None)
-    before = link.rtt_s
+async def test_a_pong_that_answers_no_ping_measures_nothing(harness: WebSocketHarness) -> None:
+    client = await WebSocketClient.dial(harness.changes, harness.server.port)
+    client.answer_pings = False
+    client.send_message(b"\x01" + harness.ticket().token)
+    await harness.changes.until(lambda: client.pings)
     client.core.send_pong(b"unasked")
     client.send(8, O, b"after")
+    handler, link = harness.acceptor.handlers[0], harness.acceptor.links[0]
     await harness.changes.until(lambda: handler.messages)
-    assert link.rtt_s == before
+    assert link.rtt_s is None
+    client.core.send_pong(client.pings[0])
+    client.write()
+    await harness.changes.until(lambda: link.rtt_s is not None)
 
 
 @pytest.mark.parametrize(
