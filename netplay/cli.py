@@ -8,13 +8,16 @@ import platform
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from netplay import __version__
 from netplay.refusal import ConfigError
+
+if TYPE_CHECKING:
+    from netplay.config import Loaded
 
 USAGE_EXIT = 2
 """Exit code for a command or configuration that cannot be used as given."""
@@ -226,7 +229,7 @@ def _exit_with(run: Callable[[], int]) -> None:
     raise typer.Exit(code)
 
 
-def _loaded(config: Path | None, flags: dict[str, Any], assignments: list[str] | None = None) -> Any:
-    from netplay.config import load, merge_flags, parse_assignment
+def _loaded(config: Path | None, flags: dict[str, Any], assignments: list[str] | None = None) -> Loaded:
+    from netplay.config import load
 
-    return load(merge_flags(flags, *(parse_assignment(text) for text in assignments or [])), config)
+    return load(flags, config, assignments or ())

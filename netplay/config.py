@@ -10,7 +10,7 @@ import enum
 import json
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
@@ -227,12 +227,19 @@ class Loaded:
     """Variables under our prefix that mean nothing: probably misspelt."""
 
 
-def load(flags: Mapping[str, Any] | None = None, file: Path | None = None) -> Loaded:
-    """The configuration from TOML < environment < `flags` (nested like the file; only what was given).
+def load(
+    flags: Mapping[str, Any] | None = None, file: Path | None = None, assignments: Iterable[str] = ()
+) -> Loaded:
+    """The configuration from TOML < environment < `flags` < `assignments`. Raises `ConfigError`.
 
-    `file`, else `NETPLAY_CONFIG`, else ./netplay.toml if it exists, is the TOML file. Raises `ConfigError`.
+    `flags` holds only what was given, nested like the file; an assignment reads `limits.channels=10`. `file`,
+    else what `NETPLAY_CONFIG` names, else ./netplay.toml if it exists, is the TOML file.
     """
+    assigned: dict[str, Any] = {}
+    for text in assignments:
+        assigned = _merge(assigned, _assignment(text))
     sources = [
+        Source("assignment", assigned),
         Source("flag", flags or {}),
         Source("environment", _read_environment()),
         _read_file(file),
@@ -248,28 +255,6 @@ def load(flags: Mapping[str, Any] | None = None, file: Path | None = None) -> Lo
     for source in reversed(sources):
         origins.update({key: source.label(key) for key in _leaves(source.values)})
     return Loaded(config, origins, _unknown_environment())
-
-
-def parse_assignment(text: str) -> dict[str, Any]:
-    """`limits.message_bytes=1000` as a nested mapping. Raises `ConfigError`."""
-    key, equals, value = text.partition("=")
-    path = key.strip().split(".")
-    if not equals or not all(path):
-        raise ConfigError(
-            f"--set {shown(text)} is refused: write it as KEY=VALUE, such as limits.message_bytes=1000."
-        )
-    nested: Any = value.strip()
-    for part in reversed(path):
-        nested = {part: nested}
-    return dict(nested)
-
-
-def merge_flags(*parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Several nested mappings of flags in one, the later ones winning."""
-    merged: dict[str, Any] = {}
-    for part in parts:
-        merged = _merge(merged, part)
-    return merged
 
 
 def environment_name(key: str) -> str:
@@ -295,6 +280,20 @@ def _plain(value: object) -> str:
     if isinstance(value, ConfiguredKey):
         return f"{value.id} of {value.developer}"
     return "(not set)" if value is None else str(value)
+
+
+def _assignment(text: str) -> dict[str, Any]:
+    """`limits.message_bytes=1000` as a nested mapping."""
+    key, equals, value = text.partition("=")
+    path = key.strip().split(".")
+    if not equals or not all(path):
+        raise ConfigError(
+            f"--set {shown(text)} is refused: write it as KEY=VALUE, such as limits.message_bytes=1000."
+        )
+    nested: Any = value.strip()
+    for part in reversed(path):
+        nested = {part: nested}
+    return dict(nested)
 
 
 def _read_environment() -> Mapping[str, Any]:

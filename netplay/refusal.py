@@ -41,15 +41,17 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One place that values came from: `flag`, `environment` or the name of a file."""
+    """One place that values came from: `assignment`, `flag`, `environment` or the name of a file."""
 
     name: str
     values: Mapping[str, Any]
 
     def label(self, key: str) -> str:
         """What a person calls this source of the dotted `key`."""
+        if self.name == "assignment":
+            return f"--set {key}"
         if self.name == "flag":
-            return f"--set {key}" if "." in key else "--" + key.replace("_", "-")
+            return "--" + key.replace("_", "-")
         if self.name == "environment":
             return ENVIRONMENT_PREFIX + key.upper().replace(".", "__")
         return self.name

@@ -20,8 +20,6 @@ from netplay.config import (
     Mode,
     environment_name,
     load,
-    merge_flags,
-    parse_assignment,
     shown_values,
 )
 
@@ -203,18 +201,26 @@ def test_a_misspelt_variable_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "perhaps limits.channels is meant" in refused()
 
 
-def test_any_key_can_be_set_by_assignment() -> None:
-    flags = merge_flags(
-        {"port": "1"}, parse_assignment("limits.channels=7"), parse_assignment("limits.message_bytes = 512")
-    )
-    config = load(flags).config
-    assert (config.port, config.limits.channels, config.limits.message_bytes) == (1, 7, 512)
+def test_any_key_can_be_set_by_assignment_and_the_last_one_wins() -> None:
+    given = ["limits.channels=7", "limits.message_bytes = 512", "limits.channels=8", "shutdown_s=2"]
+    loaded = load({"port": "1", "shutdown_s": 1}, assignments=given)
+    config = loaded.config
+    assert (config.port, config.limits.channels, config.limits.message_bytes) == (1, 8, 512)
+    assert config.shutdown_s == 2
+    assert loaded.origins["shutdown_s"] == "--set shutdown_s"
+
+
+def test_a_bad_assignment_is_named_as_one() -> None:
+    with pytest.raises(
+        ConfigError, match=r"^port = x \(from --set port\) is refused: it should be a whole number\.$"
+    ):
+        load({"port": 1}, assignments=["port=x"])
 
 
 @pytest.mark.parametrize("text", ["port", "=1", "limits..channels=1", ""])
 def test_an_assignment_without_key_or_value_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="KEY=VALUE"):
-        parse_assignment(text)
+        load(assignments=[text])
 
 
 def test_every_key_has_a_variable_that_sets_it(monkeypatch: pytest.MonkeyPatch) -> None:
