@@ -3,6 +3,7 @@ cut."""
 
 from __future__ import annotations
 
+import functools
 import random
 from typing import Any
 
@@ -79,9 +80,8 @@ class Pipe:
     def cut(self, client_after_s: float = 0.3, server_after_s: float = 0.6) -> None:
         self.cut_at_once = True
         for end, after_s in ((self.client, client_after_s), (self.server, server_after_s)):
-            self.clock.call_at(
-                self.clock.now() + after_s, lambda end=end: end.closed(CloseCode.IDLE, "cut", remote=False)
-            )
+            notice = functools.partial(end.closed, CloseCode.IDLE, "cut", remote=False)
+            self.clock.call_at(self.clock.now() + after_s, notice)
 
 
 class Member:

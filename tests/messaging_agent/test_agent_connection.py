@@ -105,10 +105,12 @@ def test_many_threads_may_send_at_once(server: tuple[str, str]) -> None:
     first, second = AgentConnection(url, key), AgentConnection(url, key)
     second.on_message = lambda message: heard.put(message.content)
     with first.connect("lobby", "a", "pw"), second.connect("lobby", "b", "pw"):
-        threads = [
-            threading.Thread(target=lambda part=part: [first.send_message([part, n]) for n in range(20)])
-            for part in range(4)
-        ]
+
+        def send_all(part: int) -> None:
+            for number in range(20):
+                first.send_message([part, number])
+
+        threads = [threading.Thread(target=send_all, args=(part,)) for part in range(4)]
         for thread in threads:
             thread.start()
         contents = [heard.get(timeout=5.0) for _ in range(80)]

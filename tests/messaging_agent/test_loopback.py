@@ -283,6 +283,7 @@ async def test_a_session_is_taken_up_by_another_process(loopback: Loopback) -> N
         await ada.send("while nobody was there")
         async with loopback.join("bob", "websocket", session_id=first.session_id) as second:
             assert second.resumed
+            await first._signaling.close()
             await ada.send("welcome back", to="bob")
             heard = [(await second.next_message(5.0)).content]
             while heard[-1] != "welcome back":

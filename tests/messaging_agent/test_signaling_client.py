@@ -28,7 +28,7 @@ from messaging_agent.grants import LinksGrant, SessionGrant
 from messaging_agent.history import HistoryPage
 from messaging_agent.signaling_client import SignalingClient
 
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Answer = Callable[[Any], Awaitable[web.StreamResponse]]
 
 LINK = {
     "transport": "udp",

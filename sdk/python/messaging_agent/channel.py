@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -25,7 +26,7 @@ from messaging_agent.events import (
 from messaging_agent.grants import SessionGrant
 from messaging_agent.history import HistoryPage
 from messaging_agent.inbox import Inbox
-from messaging_agent.ladder import Ladder, WelcomeWatch
+from messaging_agent.ladder import Ladder, OpenedLink, WelcomeWatch
 from messaging_agent.links import Link
 from messaging_agent.messages import Message
 from messaging_agent.receipt import Receipt, ReceiptBook
@@ -41,6 +42,7 @@ from statesync.clock import ClockSync
 EVENT_LIMIT: Final = 1000
 """Events that wait for one reader; the oldest go first."""
 CLOSE_TIMEOUT_S: Final = 3.0
+LINK_FINISH_S: Final = 1.5
 
 _log: Final = logging.getLogger("messaging_agent")
 
@@ -82,6 +84,7 @@ class Channel(SessionHandler):
         self._inbox: Inbox[Message] = Inbox(inbox_limit)
         self._event_inboxes: list[Inbox[Event]] = []
         self._receipts = ReceiptBook()
+        self._finishing: list[OpenedLink] = []
         self._transport: str | None = None
         self._stranded = False
         self._ready = asyncio.Event()
@@ -234,7 +237,7 @@ class Channel(SessionHandler):
     ) -> HistoryPage:
         """Read the channel's log: up to `limit` stored messages with an offset above `after`, oldest first.
 
-        `after` left out: from where this agent joined. `poll_source` is `AUTO`, `CACHE`, `KAFKA` or
+        `after` left out: from the oldest that is kept. `poll_source` is `AUTO`, `CACHE`, `KAFKA` or
         `DATABASE`; the page's `served_by` tells who answered.
         """
         answer = await self._signaling.messages(
@@ -269,12 +272,25 @@ class Channel(SessionHandler):
 
     async def _release(self) -> None:
         await self.keeper.stop()
+        await self.links_finished()
         await self._signaling.close()
 
     def _closed_error(self) -> ChannelClosed:
         return self.session.closed or ChannelClosed(CloseCode.NORMAL, remote=False)
 
-    # What connect waits for
+    # What connect does with it
+
+    def finish_at_close(self, link: OpenedLink) -> None:
+        """Remember a link whose last bytes have to leave before the channel is really closed."""
+        self._finishing.append(link)
+        del self._finishing[:-4]
+
+    async def links_finished(self) -> None:
+        """Wait, not long, until closed links have written what they had."""
+        waiting = [link.finished() for link in self._finishing]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINK_FINISH_S):
+                await asyncio.gather(*waiting)
 
     async def wait_ready(self) -> None:
         """Wait until the server has told who is here. Raises `ChannelClosed` where the session ends."""

@@ -145,6 +145,7 @@ class Connecting:
             except BaseException:
                 channel.session.end(CloseCode.NORMAL, "gave up")
                 await self._leave(grant)
+                await channel.links_finished()
                 raise
         except BaseException:
             await self._signaling.close()
@@ -169,7 +170,9 @@ class Connecting:
             time.monotonic,
             lambda when, callback: loop.call_later(max(0.0, when - time.monotonic()), callback),
         )
-        ladder = Ladder(session, channel.watch, self._openers(), fallback_after_s=self._fallback_after_s)
+        ladder = Ladder(
+            session, channel.watch, self._openers(channel), fallback_after_s=self._fallback_after_s
+        )
         channel.ladder = ladder
         channel.keeper = LinkKeeper(
             session,
@@ -193,15 +196,19 @@ class Connecting:
         with contextlib.suppress(MessagingError):
             await self._signaling.leave(grant.session_id)
 
-    def _openers(self) -> dict[str, Opener]:
+    def _openers(self, channel: Channel) -> dict[str, Opener]:
         signaling = self._signaling
 
         async def udp(grant: LinkGrant) -> OpenedLink:
-            return await open_udp_link(grant, await signaling.server_address())
+            link = await open_udp_link(grant, await signaling.server_address())
+            channel.finish_at_close(link)
+            return link
 
         async def websocket(grant: LinkGrant) -> OpenedLink:
             url = signaling.websocket_url(grant.port, grant.path)
-            return await open_websocket_link(await signaling.http(), url, grant.token)
+            link = await open_websocket_link(await signaling.http(), url, grant.token)
+            channel.finish_at_close(link)
+            return link
 
         return {"udp": udp, "websocket": websocket}
 

@@ -24,6 +24,9 @@ class OpenedLink(Link, Protocol):
     def start(self, handler: LinkHandler) -> None:
         """Begin to tell `handler` what comes."""
 
+    async def finished(self) -> None:
+        """Wait until nothing is left to be written, and release everything. For a closed or ended link."""
+
 
 Opener = Callable[[LinkGrant], Awaitable[OpenedLink]]
 """Opens one link, or raises `LinkFailed`. Cleans up after itself when it is cancelled."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from typing import Final
@@ -25,21 +26,33 @@ class UdpLink(DatagramLink):
     def __init__(self, opened: asyncio.Future[None]) -> None:
         super().__init__(lambda link: _settle(opened), lambda code, reason: _fail(opened, code, reason))
         self._driver: UdpDriver | None = None
-        self._endpoint: ClientEndpoint | None = None
+        self._ended = asyncio.Event()
 
-    def drive(self, endpoint: ClientEndpoint, driver: UdpDriver) -> None:
+    def drive(self, driver: UdpDriver) -> None:
         """The socket is there."""
-        self._endpoint = endpoint
         self._driver = driver
 
     def abandon(self) -> None:
         """Give the attempt up, or drop everything at once."""
+        self._ended.set()
         if self._driver is not None:
             self._driver.close()
+
+    async def finished(self) -> None:
+        """Wait until everything is acknowledged or `DRAIN_S` is over, and close the socket.
+
+        For a link that was closed or has ended.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await self._ended.wait()
+                await asyncio.sleep(0)  # the wake-up that ended it sends its last datagram
+        self.abandon()
 
     def connection_closed(self, code: int, reason: str, remote: bool) -> None:
         """The connection ended, or never came about."""
         super().connection_closed(code, reason, remote)
+        self._ended.set()
         self._release_later()
 
     def close(self, code: int, reason: str = "") -> None:
@@ -62,7 +75,7 @@ async def open_udp_link(grant: LinkGrant, host: str, *, timeout_s: float = 5.0) 
         address, bind_to = await resolve_udp(host, grant.port)
         credentials = Credentials(grant.token, grant.psk, grant.app_id, grant.steer)
         endpoint = ClientEndpoint(credentials, address, link, random=os.urandom, now=time.monotonic())
-        link.drive(endpoint, await open_udp(endpoint, bind_to, 0))
+        link.drive(await open_udp(endpoint, bind_to, 0))
         async with asyncio.timeout(timeout_s):
             await opened
     except TimeoutError:

@@ -74,6 +74,12 @@ class WebSocketLink:
         if self._closing is None:
             self._closing = (code, reason)
             self._wake.set()
+            if not self._tasks:  # never started: only the socket is there to be closed
+                self._tasks = [asyncio.create_task(self._write(), name="websocket link writer")]
+
+    async def finished(self) -> None:
+        """Wait until everything is written and the socket is closed. For a link that was closed or has ended."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
     def rtt_s(self) -> float | None:
