@@ -18,6 +18,7 @@ from netcore.server import ServerConfig, ServerEndpoint
 from netplay.clock import LoopClock
 from netplay.config import Config
 from netplay.mint import TokenMint
+from netplay.reset_key import reset_key
 from netplay.rooms import ServedRooms
 from signaling.app import create_app
 from signaling.server import HttpServer
@@ -111,7 +112,11 @@ class NetplayServer:
         port = config.port
         for address in dict.fromkeys(entry[4][0] for entry in found):
             endpoint = ServerEndpoint(
-                ServerConfig(retry=config.retry, trusted_networks=self._trusted),
+                ServerConfig(
+                    retry=config.retry,
+                    trusted_networks=self._trusted,
+                    reset_key=reset_key(config.state_dir, os.urandom),
+                ),
                 mint.gate,
                 accept_links(self.hub),
                 random=os.urandom,

@@ -71,6 +71,7 @@ async def test_stopping_tells_agents_on_every_transport_and_delivers_what_was_qu
     finally:
         for channel in channels:
             channel.session.end()
+            await channel.close()
 
 
 async def _until_disconnected(stream: EventStream) -> AsyncIterator[Event]:
