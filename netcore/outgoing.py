@@ -132,7 +132,7 @@ class Outgoing:
                 eliciting = True
             elif fixed > (told >= 0):  # a PATH_RESPONSE
                 eliciting = True
-            elif self.ping or (told >= 0 and self._ping_with_ack()):
+            elif self.ping or (told >= 0 and self._ping_with_ack(full)):
                 parts.append(_PING)
                 eliciting = True
             elif told >= 0:
@@ -187,11 +187,11 @@ class Outgoing:
         else:
             self.release_at = self._pacer.release_at(self._congestion.pacing_rate)
 
-    def _ping_with_ack(self) -> bool:
-        """An ACK goes alone: True where a PING must go with it."""
+    def _ping_with_ack(self, more: bool) -> bool:
+        """An ACK goes alone: True where a PING must go with it. `more` follows at once that it left no room for."""
         self._stats.ack_only_packets += 1
         # Nobody notices when this packet is lost: the next one with something else in it repeats the ACK.
-        self._acks.pending = True
+        self._acks.pending = not more
         self._acks_alone += 1
         return self._acks_alone % PING_EVERY_ACKS == 0
 
