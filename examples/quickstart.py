@@ -1,48 +1,64 @@
-"""Two agents meet in a channel, one over UDP and one over WebSocket, and greet each other.
+"""Two agents in one channel, one over UDP and one over WebSocket, exchange messages of every delivery kind.
 
-    NETPLAY_API_KEY=$(.venv/bin/netplay key) .venv/bin/python examples/quickstart.py [URL]
-
-NETPLAY_API_KEY is the key that the server printed; URL defaults to http://127.0.0.1:7777.
+make serve                                              # in another terminal
+.venv/bin/python examples/quickstart.py --key "$(.venv/bin/netplay key)"
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
-import sys
 
-from messaging_agent import Channel, connect
-
-CHANNEL = "lobby"
-PASSWORD = "our password"
-ANSWER_TIMEOUT_S = 5.0
+from messaging_agent import Channel, Connecting, MessagingError, connect
 
 
-async def meet(url: str, key: str) -> None:
-    """Connect both agents and let each say one thing."""
-    async with (
-        connect(url, key, CHANNEL, "ada", PASSWORD, transports=["udp"]) as ada,
-        connect(url, key, CHANNEL, "bob", PASSWORD, transports=["websocket"]) as bob,
-    ):
+async def main(url: str, key: str) -> None:
+    """Join twice, send each way, and show what arrives."""
+
+    def join(name: str, transport: str) -> Connecting:
+        return connect(url, key, "quick-start", name, "our password", transports=[transport])
+
+    async with join("ada", "udp") as ada, join("bob", "websocket") as bob:
+        print(f"ada came over {ada.transport}, bob over {bob.transport}; here: {names(bob)}")
+
+        # Awaiting the receipt waits until the server has the message.
         await ada.send("Hello, Bob!")
-        await hear(bob)
-        await bob.send({"hello": "Ada"}, to="ada")
-        await hear(ada)
+        await show(bob)
+
+        # Latest wins for each key: what a moving thing wants. Nothing is repeated, nothing queues up.
+        bob.send({"x": 3, "y": 4}, type="position", delivery="sequenced", key=1)
+        await show(ada)
+
+        # To one agent, once, in any order.
+        await bob.send(b"\x00\x01", to="ada", delivery="reliable")
+        await show(ada)
+
+        page = await ada.receive(after=0)
+        stored = [message.content for message in page.messages]
+        print(f"the server's log ({page.served_by}) holds {stored}, encrypted: it cannot read them")
 
 
-async def hear(channel: Channel) -> None:
+async def show(channel: Channel) -> None:
     """Wait for one message and print it."""
-    message = await channel.next_message(ANSWER_TIMEOUT_S)
-    print(f"{channel.agent_name}, over {channel.transport}, hears {message.sender}: {message.content}")
+    message = await channel.next_message(timeout_s=5.0)
+    kind = message.delivery.name.lower()
+    print(f"{channel.agent_name} hears {message.sender}: {message.content!r} ({message.type}, {kind})")
 
 
-def main() -> None:
-    """Run against the server named on the command line."""
-    key = os.environ.get("NETPLAY_API_KEY")
-    if not key:
-        sys.exit("set NETPLAY_API_KEY to the key that the server printed")
-    asyncio.run(meet(sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:7777", key))
+def names(channel: Channel) -> str:
+    """Who is in the channel."""
+    return ", ".join(agent.name for agent in channel.agents)
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description="Two agents exchange messages over UDP and WebSocket.")
+    parser.add_argument("--url", default="http://127.0.0.1:7777", help="the server's address")
+    parser.add_argument("--key", default=os.environ.get("NETPLAY_API_KEY"), help="API key (NETPLAY_API_KEY)")
+    arguments = parser.parse_args()
+    if not arguments.key:
+        parser.error("an API key is needed: --key or NETPLAY_API_KEY; `netplay key` prints the server's")
+    try:
+        asyncio.run(main(arguments.url, arguments.key))
+    except MessagingError as error:
+        raise SystemExit(str(error)) from None

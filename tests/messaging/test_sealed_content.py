@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +38,19 @@ def test_members_read_what_members_sealed(content: bytes, format: int, type: str
     assert len(sealed) <= len(content) + MAX_OVERHEAD_BYTES
     opened = ContentOpener(KEY, "c1").open(sealed, sender="ada", type=type, format=format, recipient=to)
     assert opened == content
+
+
+def test_the_known_answer_of_the_document_holds() -> None:
+    document = Path(__file__).parents[2] / "docs/protocol/end-to-end.md"
+    known = bytes.fromhex(document.read_text().split("(UTF-8):")[1])
+    made = ContentSealer(KEY, "c1", "ada", lambda size: b"\xa5" * size).seal(b"hello", **NAMES)
+    assert made == known
+    # The same once more by the document's words alone.
+    parts = [b"\x01", b"c1", b"ada", b"", b"chat-text", b"\x01", (1).to_bytes(8, "big")]
+    associated = b"".join(len(part).to_bytes(2, "big") + part for part in parts)
+    info = b"netplay sealed content v1" + known[1:17]
+    key = hmac.digest(KEY, info + b"\x01", "sha256")
+    assert AESGCM(key).decrypt(bytes(11) + b"\x01", known[18:], associated) == b"hello"
 
 
 @pytest.mark.parametrize(

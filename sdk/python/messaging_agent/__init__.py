@@ -10,7 +10,7 @@
 
 from messaging_agent.agent_connection import AgentConnection
 from messaging_agent.channel import Channel, EventStream
-from messaging_agent.connect import connect
+from messaging_agent.connect import Connecting, connect
 from messaging_agent.errors import ChannelClosed, MessagingError
 from messaging_agent.history import HistoryPage, StoredMessage
 from messaging_agent.messages import Message
@@ -23,6 +23,7 @@ __all__ = [
     "AgentConnection",
     "Channel",
     "ChannelClosed",
+    "Connecting",
     "Delivery",
     "EventStream",
     "HistoryPage",

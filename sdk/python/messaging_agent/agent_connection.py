@@ -160,7 +160,7 @@ class AgentConnection:
 
         `session_id` is this connection's own (None, or any that it had: the current one is used). `config`
         is a mapping or an object with any of `after` (only messages with a higher offset; left out: from
-        where this agent joined), `limit` (1 to 1,000, default 100) and `poll_source` (left out: that of
+        the oldest that is kept), `limit` (1 to 1,000, default 100) and `poll_source` (left out: that of
         `connect`). The page's `served_by` tells which layer answered.
         """
         channel, thread = self._connected()
