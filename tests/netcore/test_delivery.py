@@ -105,7 +105,8 @@ def test_every_kind_keeps_its_promise(seed: int, link: LinkProfile, script: list
     models[pair.server].check(pair.at_client, complete=True)
     for end in (pair.client, pair.server):
         gauges = end.stats.snapshot()
-        assert gauges["bytes_in_flight"] == gauges["unacked_bytes"] == gauges["held_bytes"] == 0
+        assert gauges["unacked_bytes"] == gauges["held_bytes"] == 0
+        assert gauges["bytes_in_flight"] < 40, "at most the PING of an idle connection"
 
 
 def test_a_large_ordered_message_arrives_whole_over_a_bad_path():
