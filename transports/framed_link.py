@@ -24,8 +24,9 @@ _SEQUENCED: Final = Delivery.SEQUENCED
 class Carrier(Protocol):
     """What moves a framed link's byte strings."""
 
-    rtt_s: float | None
-    """Smoothed round trip in seconds, None before the first sample."""
+    @property
+    def rtt_s(self) -> float | None:
+        """Smoothed round trip in seconds, None before the first sample."""
 
     def wake(self) -> None:
         """The link has something to send: ask it with `take` at the end of the present wake-up."""

@@ -5,17 +5,13 @@ Pure: the sockets are `netcore.aio`'s. docs/protocol/ncp.md.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
-from typing import Final
 
 from hub.errors import ChannelError
 from hub.ports import LinkAcceptor, LinkHandler
 from netcore.connection import Connection
 from netcore.delivery import Delivery
 from netcore.server import Refusal
-
-_log: Final = logging.getLogger("transports.udp")
 
 
 class UdpLink:

@@ -24,7 +24,7 @@ from tests.transports.websocket_client import WebSocketClient
 from tests.transports.websocket_harness import WebSocketHarness
 from transports.framed_link import FramedLink
 from transports.websocket import WebSocketConfig
-from transports.websocket_protocol import data_head
+from transports.websocket_stream import data_head
 
 O = Delivery.ORDERED  # noqa: E741
 
