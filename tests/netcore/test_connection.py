@@ -240,7 +240,7 @@ def test_pacing_holds_back_and_its_timer_lets_go():
     victim.connection.flush()
     assert 10 <= len(victim.connection.datagrams_to_send(victim.now)) <= 11
     due = victim.connection.next_timer()
-    assert due == pytest.approx(victim.now + 0.012, abs=0.006)
+    assert victim.now + 0.01 < due < victim.now + 0.025
     victim.now = due
     victim.connection.handle_timer(due)
     assert len(victim.connection.datagrams_to_send(due)) == 1
