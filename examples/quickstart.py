@@ -43,7 +43,7 @@ async def show(channel: Channel) -> None:
     """Wait for one message and print it."""
     message = await channel.next_message(timeout_s=5.0)
     kind = message.delivery.name.lower()
-    print(f"{channel.agent_name} hears {message.sender}: {message.content!r} ({message.type}, {kind})")
+    print(f"{channel.agent_name} hears {message.sender}: {message.content} ({message.type}, {kind})")
 
 
 def names(channel: Channel) -> str:
@@ -53,12 +53,13 @@ def names(channel: Channel) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Two agents exchange messages over UDP and WebSocket.")
+    parser.add_argument("address", nargs="?", help="the server's address, as --url")
     parser.add_argument("--url", default="http://127.0.0.1:7777", help="the server's address")
     parser.add_argument("--key", default=os.environ.get("NETPLAY_API_KEY"), help="API key (NETPLAY_API_KEY)")
     arguments = parser.parse_args()
     if not arguments.key:
         parser.error("an API key is needed: --key or NETPLAY_API_KEY; `netplay key` prints the server's")
     try:
-        asyncio.run(main(arguments.url, arguments.key))
+        asyncio.run(main(arguments.address or arguments.url, arguments.key))
     except MessagingError as error:
         raise SystemExit(str(error)) from None

@@ -32,7 +32,7 @@ async def test_the_quick_start_example_shows_both_agents_hearing_each_other(loop
     assert (process.returncode, errors) == (0, b"")
     assert out.decode().splitlines() == [
         "ada came over udp, bob over websocket; here: ada, bob",
-        "bob hears ada: 'Hello, Bob!' (chat-text, ordered)",
+        "bob hears ada: Hello, Bob! (chat-text, ordered)",
         "ada hears bob: {'x': 3, 'y': 4} (position, sequenced)",
         "ada hears bob: b'\\x00\\x01' (chat-text, reliable)",
         "the server's log (memory) holds ['Hello, Bob!', b'\\x00\\x01'], encrypted: it cannot read them",
