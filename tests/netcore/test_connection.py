@@ -243,7 +243,7 @@ def test_pacing_holds_back_and_its_timer_lets_go():
     assert victim.now + 0.01 < due < victim.now + 0.025
     victim.now = due
     victim.connection.handle_timer(due)
-    assert len(victim.connection.datagrams_to_send(due)) == 1
+    assert 1 <= len(victim.connection.datagrams_to_send(due)) <= 2
 
 
 def test_unreliable_messages_that_cannot_leave_in_time_are_dropped():
