@@ -145,12 +145,14 @@ class Channel:
         attachment.link.flush()
         self.relay.settle()
         _log.info(
-            "link attached: channel %s agent %d transport %s generation %d recovered %s",
-            self.id,
-            session.index,
-            attachment.link.transport,
-            attachment.generation,
-            resumption.recovered,
+            "link_attached",
+            extra={
+                "channel": self.id,
+                "agent": session.index,
+                "transport": attachment.link.transport,
+                "generation": attachment.generation,
+                "recovered": resumption.recovered,
+            },
         )
 
     def _welcome(self, session: Session, recovered: bool, missed: int) -> None:
@@ -200,7 +202,7 @@ class Channel:
         self.keep(session, now + config.session_kept_s)
         self._announce(session, announce, "")
         self.relay.settle()
-        _log.info("agent away: channel %s agent %d", self.id, session.index)
+        _log.info("agent_away", extra={"channel": self.id, "agent": session.index})
 
     def _leave_due(self, session: Session) -> None:
         session.stay, announce = step(session.stay, Event.LEAVE_DUE)
@@ -221,7 +223,7 @@ class Channel:
         self._owner.session_ended(session)
         self._announce(session, announce, reason)
         self.relay.settle()
-        _log.info("session ended: channel %s agent %d reason %s", self.id, session.index, reason)
+        _log.info("session_ended", extra={"channel": self.id, "agent": session.index, "reason": reason})
         if len(self.roster) == len(self._locals):
             self._owner.channel_empty(self)
 

@@ -155,7 +155,7 @@ class Hub:
         self._channels[channel_id] = channel
         if request.game is not None and agent is not None:
             channel.start_game(request.game, agent)
-        _log.info("channel created: %s game %s", channel_id, request.game)
+        _log.info("channel_created", extra={"channel": channel_id, "game": request.game})
         return channel
 
     def _answer(
@@ -291,7 +291,7 @@ class Hub:
         if self._channels.pop(channel.id, None) is None:
             return
         channel.stop()
-        _log.info("channel ended: %s", channel.id)
+        _log.info("channel_ended", extra={"channel": channel.id})
         if self._log.position(channel.id)[1] == 0:
             self._log.forget(channel.id)
         else:

@@ -75,7 +75,7 @@ class LocalMember:
             call()
         except Exception:
             self._env.stats.room_failures += 1
-            _log.exception("local agent failed: channel %s agent %d", self._channel.id, self.index)
+            _log.exception("local_agent_failed", extra={"channel": self._channel.id, "agent": self.index})
 
     # LocalPort.
 

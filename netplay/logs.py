@@ -53,6 +53,8 @@ def configure(
     human = format == "human" or (format == "auto" and stream.isatty())
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
+        # The packages below log with the standard library; their ids come as fields, not inside the text.
+        structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         clean,

@@ -141,3 +141,20 @@ def test_an_exception_is_told_with_its_trace() -> None:
     assert stream.getvalue().count("\n") == 1
     told = json.loads(stream.getvalue())
     assert "RuntimeError: broken\\x1b" in told["exception"]
+
+
+def test_ids_that_a_lower_package_logs_are_fields_of_their_own() -> None:
+    stream = io.StringIO()
+    logs.configure("json", "info", stream)
+    logging.getLogger("netplay.hub").info("agent_away", extra={"channel": "c1", "agent": 3})
+    told = json.loads(stream.getvalue())
+    assert (told["event"], told["channel"], told["agent"]) == ("agent_away", "c1", 3)
+
+
+def test_fields_of_a_lower_package_are_cleaned_like_any_other() -> None:
+    stream = io.StringIO()
+    logs.configure("json", "info", stream)
+    logging.getLogger("netplay.hub").info("x", extra={"reason": "a\nb", "token": "secret"})
+    told = json.loads(stream.getvalue())
+    assert told["reason"] == "a\\nb"
+    assert told["token"] == logs.HIDDEN
