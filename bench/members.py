@@ -8,19 +8,28 @@ import json
 import os
 import time
 import urllib.request
-from typing import Any
+from typing import Any, Protocol
 
 from messaging import control, lanes
 from messaging.envelope import CHAT_TEXT, encode_publication
 from messaging.stream import StreamReceiver
 from netcore.aio import UdpDriver, open_udp
 from netcore.client import ClientEndpoint
-from netcore.connection import Connection
 from netcore.delivery import Delivery
 from netcore.token import Credentials
 
 _STAMP_BYTES = 8
 _CONNECT_TIMEOUT_S = 10.0
+
+
+class Carrier(Protocol):
+    """What a member sends through: a connection, or anything that takes messages as one does."""
+
+    def send(self, lane: int, kind: Delivery, data: bytes) -> None:
+        """Queue one message."""
+
+    def flush(self) -> None:
+        """Let what is queued go."""
 
 
 class Member:
@@ -34,15 +43,15 @@ class Member:
         self._payload_bytes = payload_bytes
         self._filler = bytes(payload_bytes - _STAMP_BYTES)
         self._stream = StreamReceiver()
-        self._connection: Connection | None = None
+        self._connection: Carrier | None = None
         self._driver: UdpDriver | None = None
 
     async def connect(self, port: int, api_key: str, channel: str, name: str) -> None:
         """Join `channel` of the server on this machine. Raises OSError or TimeoutError."""
-        answer = await asyncio.to_thread(_open_session, port, api_key, channel, name)
+        answer = await asyncio.to_thread(open_session, port, api_key, channel, name, "udp")
         link = answer["links"][0]
         credentials = Credentials(
-            _decoded(link["token"]), _decoded(link["psk"]), int(link["app_id"], 16), int(link["steer"])
+            decoded(link["token"]), decoded(link["psk"]), int(link["app_id"], 16), int(link["steer"])
         )
         endpoint = ClientEndpoint(
             credentials, ("127.0.0.1", link["port"]), self, random=os.urandom, now=time.monotonic()
@@ -63,7 +72,7 @@ class Member:
         if self._driver is not None:
             self._driver.close()
 
-    def connected(self, connection: Connection) -> None:
+    def connected(self, connection: Carrier) -> None:
         """The handshake is complete: say which stream messages are here already (none)."""
         self._connection = connection
         connection.send(lanes.CONTROL, Delivery.ORDERED, control.encode_link_control(control.Attach(0)))
@@ -94,13 +103,14 @@ class Member:
         self._connection.flush()
 
 
-def _open_session(port: int, api_key: str, channel: str, name: str) -> Any:
+def open_session(port: int, api_key: str, channel: str, name: str, transport: str) -> Any:
+    """The server's answer to a connect that asks for one transport. Raises OSError."""
     body = {
         "channel_name": channel,
         "proof": base64.urlsafe_b64encode(bytes(32)).rstrip(b"=").decode(),
         "scope": "private",
         "agent_name": name,
-        "transports": ["udp"],
+        "transports": [transport],
     }
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/v1/sessions",
@@ -111,5 +121,6 @@ def _open_session(port: int, api_key: str, channel: str, name: str) -> Any:
         return json.load(response)
 
 
-def _decoded(text: str) -> bytes:
+def decoded(text: str) -> bytes:
+    """Base64url without padding, as the HTTP interface has it."""
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
