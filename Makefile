@@ -1,6 +1,6 @@
 # Everything a person or CI does with this repository. `make serve` and `make test` set up what they need by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help serve test setup lint fmt types arch check docs vectors lock bench clean
+.PHONY: help serve test setup lint fmt types arch check docs vectors lock bench rivals clean
 SHELL := /bin/sh
 
 VENV ?= .venv
@@ -48,6 +48,9 @@ lock: $(DEV_READY) ## Pin the requirements anew; UPGRADE=1 takes newer versions.
 
 bench: $(DEV_READY) ## Measure every scenario against its bars.
 	$(BIN)/netplay bench check $(ARGS)
+
+rivals: $(DEV_READY) ## Add the compiled rivals that the bench suite compares with.
+	@scripts/environment.sh $(VENV) rivals
 
 clean: ## Remove the environment, caches and builds.
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov

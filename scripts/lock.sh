@@ -10,3 +10,4 @@ compile() {
 }
 compile "$@" --output-file requirements/serve.txt
 compile "$@" --extra dev --extra bench --constraint requirements/serve.txt --output-file requirements/dev.txt
+compile "$@" --extra rivals --constraint requirements/serve.txt --output-file requirements/rivals.txt

@@ -189,7 +189,7 @@ def test_importing_the_protocol_loads_no_event_loop() -> None:
     assert subprocess.run([sys.executable, "-c", probe], cwd=ROOT, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("name", ["serve", "dev"])
+@pytest.mark.parametrize("name", ["serve", "dev", "rivals"])
 def test_requirements_are_pinned_and_hashed(name: str) -> None:
     for requirement in _requirements(name):
         assert re.match(r"[a-z0-9.-]+==[^\s;]+( ;[^\\]+)? \\\n", requirement), requirement[:80]
@@ -204,7 +204,7 @@ def test_tests_run_on_the_versions_that_are_served() -> None:
 
 def test_the_server_installs_nothing_that_only_tests_or_rivals_need() -> None:
     names = {text.split("==", 1)[0] for text in _requirements("serve")}
-    assert names.isdisjoint({"pytest", "mypy", "ruff", "hypothesis", "aioquic", "uv", "pre-commit"})
+    assert names.isdisjoint({"pytest", "mypy", "ruff", "hypothesis", "aioquic", "pyenet", "uv", "pre-commit"})
     assert {"setuptools", "wheel", "cryptography", "fastapi"} <= names
 
 
@@ -216,7 +216,7 @@ def _requirements(name: str) -> list[str]:
 
 def test_every_dependency_is_in_the_lock_file() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    locked = {text.split("==", 1)[0] for text in _requirements("dev")}
+    locked = {text.split("==", 1)[0] for name in ("dev", "rivals") for text in _requirements(name)}
     extras = [name for names in project["optional-dependencies"].values() for name in names]
     for dependency in [*project["dependencies"], *extras]:
         assert re.split(r"[><=;\s]", dependency, maxsplit=1)[0].lower() in locked, (
