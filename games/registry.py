@@ -10,6 +10,7 @@ from games.airhockey.game import AirHockey
 from games.game import Game
 from games.recording import Recording
 from games.room import GameRoom
+from games.ticker import TickTotals
 
 MAX_SEED: Final = 2**31 - 1
 GAMES: Final[dict[str, Callable[[dict[str, Any]], Game[Any]]]] = {AIR_HOCKEY: AirHockey}
@@ -30,7 +31,7 @@ class Rooms:
     the game's own.
     """
 
-    __slots__ = ("_random", "_recorded")
+    __slots__ = ("_random", "_recorded", "totals")
 
     def __init__(
         self,
@@ -40,6 +41,8 @@ class Rooms:
         """`random` draws a seed where none is given; `recorded` gets every match when it is over."""
         self._random = random
         self._recorded = recorded
+        self.totals = TickTotals()
+        """The ticks of every room made here."""
 
     def __call__(self, game: str, options: dict[str, Any]) -> GameRoom:
         """A room for `game`. Raises `ValueError` with one clear sentence."""
@@ -49,7 +52,7 @@ class Rooms:
         rules = make_game(game, own)
         if seed is None:
             seed = int.from_bytes(self._random(4), "big") & MAX_SEED
-        return GameRoom(rules, seed=seed, bots=bots or 0, recorded=self._recorded)
+        return GameRoom(rules, seed=seed, bots=bots or 0, recorded=self._recorded, totals=self.totals)
 
 
 def _whole(value: Any, name: str, limit: int) -> int | None:

@@ -24,7 +24,7 @@ from games.messages import (
 )
 from games.recording import Recording
 from games.seats import Seats
-from games.ticker import Ticker, TickerStats
+from games.ticker import Ticker, TickerStats, TickTotals
 from hub.ports import AgentInfo, Inbound, LocalPort
 from netcore.delivery import Delivery
 
@@ -54,8 +54,12 @@ class GameRoom:
         seed: int,
         bots: int = 0,
         recorded: Callable[[Recording], None] | None = None,
+        totals: TickTotals | None = None,
     ) -> None:
-        """`seed` is the first match's, each later one adds 1. `recorded` gets each match when it is over."""
+        """`seed` is the first match's, each later one adds 1. `recorded` gets each match when it is over.
+
+        `totals` counts the ticks, together with those of other rooms.
+        """
         if not 0 <= bots < game.seat_count:
             raise ValueError(f"bots is {bots!r}, not 0 to {game.seat_count - 1}")
         self.game = game
@@ -68,6 +72,7 @@ class GameRoom:
         self._seed = seed
         self._matches = 0
         self._recorded = recorded
+        self._totals = totals
         self._loop: TickLoop | None = None
         self._port: LocalPort
 
@@ -183,11 +188,10 @@ class GameRoom:
     def _start_match(self) -> None:
         self._matches += 1
         self.match = Match(self.game, self._seed + self._matches - 1, self._matches, self.seats.bots())
-        clock = self._port.clock
+        clock, hz = self._port.clock, self.game.tick_hz
         self._tell({"event": "start", "match": self._matches})
-        self._loop = TickLoop(
-            clock, Ticker(self.game.tick_hz, clock.now() + 1 / self.game.tick_hz), self._tick
-        )
+        ticker = Ticker(hz, clock.now() + 1 / hz, totals=self._totals)
+        self._loop = TickLoop(clock, ticker, self._tick)
 
     def _tick(self) -> None:
         match = self.match

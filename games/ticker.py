@@ -29,6 +29,20 @@ class TickerStats:
     lateness_max_s: float
 
 
+class TickTotals:
+    """Ticks of every match there was: plain counters that tickers share."""
+
+    __slots__ = ("late", "lateness_sum_s", "matches", "skipped", "ticks")
+
+    def __init__(self) -> None:
+        self.matches = 0
+        """Tickers that were made with these totals."""
+        self.ticks = 0
+        self.late = 0
+        self.skipped = 0
+        self.lateness_sum_s = 0.0
+
+
 class Ticker:
     """Tick n is due at `start_s + n / hz`, so that a late tick never delays the ones after it.
 
@@ -37,9 +51,11 @@ class Ticker:
     machine cannot keep up with becomes slow, it never leaves ticks out, and its recording stays whole.
     """
 
-    __slots__ = ("_hz", "_late", "_lateness", "_max_burst", "_skipped", "_start_s", "_ticks")
+    __slots__ = ("_hz", "_late", "_lateness", "_max_burst", "_skipped", "_start_s", "_ticks", "_totals")
 
-    def __init__(self, hz: float, start_s: float, max_burst: int = 4) -> None:
+    def __init__(
+        self, hz: float, start_s: float, max_burst: int = 4, totals: TickTotals | None = None
+    ) -> None:
         if not hz > 0:
             raise ValueError(f"hz is {hz!r}, not above 0")
         if max_burst < 1:
@@ -51,6 +67,8 @@ class Ticker:
         self._skipped = 0
         self._late = 0
         self._lateness: deque[float] = deque(maxlen=WINDOW)
+        self._totals = totals or TickTotals()
+        self._totals.matches += 1
 
     @property
     def next_deadline(self) -> float:
@@ -64,11 +82,17 @@ class Ticker:
             return 0
         overdue = 1 + int(max(overdue_s, 0.0) * self._hz)
         run = min(overdue, self._max_burst)
+        totals = self._totals
         for back in range(run):
-            self._lateness.append(max(overdue_s - back / self._hz, 0.0))
+            late_s = max(overdue_s - back / self._hz, 0.0)
+            self._lateness.append(late_s)
+            totals.lateness_sum_s += late_s
         self._ticks += run
         self._late += run - 1
         self._skipped += overdue - run
+        totals.ticks += run
+        totals.late += run - 1
+        totals.skipped += overdue - run
         return run
 
     def stats(self) -> TickerStats:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from games.ticker import Ticker
+from games.ticker import Ticker, TickTotals
 
 
 def test_deadlines_are_absolute_so_one_late_tick_does_not_delay_the_next() -> None:
@@ -71,3 +71,12 @@ def test_whatever_the_delays_ticks_plus_skipped_follow_the_time(delays: list[flo
 def test_bad_settings_are_refused(hz: float, burst: int) -> None:
     with pytest.raises(ValueError, match="is"):
         Ticker(hz, 0.0, burst)
+
+
+def test_totals_add_up_over_the_tickers_that_share_them() -> None:
+    totals = TickTotals()
+    first, second = (Ticker(100, start_s=0.0, max_burst=4, totals=totals) for _ in range(2))
+    first.due(0.025)
+    second.due(0.095)
+    assert (totals.matches, totals.ticks, totals.late, totals.skipped) == (2, 3 + 4, 2 + 3, 6)
+    assert totals.lateness_sum_s == pytest.approx(0.025 + 0.015 + 0.005 + 0.095 + 0.085 + 0.075 + 0.065)
