@@ -19,6 +19,8 @@ from netcore.token import Credentials, seal_token
 SERVER: Address = ("127.0.0.1", 1)
 _LANE = 11
 _TOKEN_LIFE_S = 100
+_ACKNOWLEDGED_S = 0.03
+"""A little more than an acknowledgement waits for company."""
 _NETWORK = "10.0.0.0/8"
 """Where the clients come from: trusted, because what is measured is the work and not the limits before it."""
 
@@ -102,7 +104,10 @@ class Arrivals:
             pass
 
     def greet(self, arrival: Arrival, now: float, delivery: Delivery = Delivery.ORDERED) -> None:
-        """From both sides one message, acknowledged as far as that goes without waiting."""
+        """From both sides one message, the server's acknowledged: nothing is left to do but to wait.
+
+        The client's clock runs ahead by the time that it would wait to acknowledge; the server's stands still.
+        """
         self.settle(arrival, now)
         client, server = arrival.handler.connection, self.newest
         if client is None:
@@ -111,6 +116,11 @@ class Arrivals:
             connection.send(_LANE, delivery, b"hello")
             connection.flush()
         self.settle(arrival, now)
+        later = now + _ACKNOWLEDGED_S
+        arrival.endpoint.handle_timer(later)
+        for datagram, _server in arrival.endpoint.datagrams_to_send(later):
+            self.server.receive_datagram(datagram, arrival.address, now)
+        self.server.datagrams_to_send(now)
 
     newest: Connection
     """The connection that the server accepted last."""

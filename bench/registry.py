@@ -6,7 +6,7 @@ import importlib
 
 from bench.scenario import Scenario
 
-NAMES = ("codec", "handshake", "udp_echo", "relay", "fanout", "loss")
+NAMES = ("codec", "handshake", "udp_echo", "relay", "fanout", "idle", "loss")
 
 
 def load_scenario(name: str) -> Scenario:
