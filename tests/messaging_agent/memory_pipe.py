@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import functools
 import random
+from collections.abc import Callable
 from typing import Any
 
 from messaging_agent.session_core import ClientSession
 from messaging_agent.session_timer import SessionTimer
 
+from hub.ports import SharedMessage
 from hub.requests import ConnectAnswer
 from netcore.codes import CloseCode
 from netcore.delivery import Delivery
@@ -29,6 +31,9 @@ class PipeEnd:
         self.open = True
         self.waiting: list[tuple[int, Delivery, bytes, int]] = []
         self.arrives: dict[int, float] = {}
+
+    def shared_sender(self, lane: int) -> Callable[[SharedMessage], None]:
+        return lambda message: self.send(lane, Delivery.SEQUENCED, message.data, message.key)
 
     def send(self, lane: int, kind: Delivery, data: bytes, key: int = 0) -> None:
         if self.open:

@@ -154,7 +154,8 @@ async def test_of_two_that_open_together_one_is_attached() -> None:
     wall.behaviour.update(udp=0.05, websocket=0.05)
     await wall.climb()
     await asyncio.sleep(0.05)
-    attached = [link for link in wall.opened if link.handler is not None and link.closed is None]
+    attached = [link for link in wall.opened if link.sent]
+    assert len(wall.opened) == 2
     assert len(attached) == 1
     assert wall.transport == attached[0].transport
 
@@ -163,9 +164,11 @@ async def test_an_open_link_without_a_welcome_is_given_up(monkeypatch: pytest.Mo
     monkeypatch.setattr("messaging_agent.ladder.WELCOME_TIMEOUT_S", 0.1)
     wall = Wall()
     silent = wall.behaviour["udp"] = LadderLink("udp", welcomes=False)
+    with pytest.raises(NoTransport, match="no welcome"):
+        await wall.ladder.climb([grant("udp")])
+    assert silent.closed is not None
     await wall.climb()
     assert wall.transport == "websocket"
-    assert silent.closed is not None
 
 
 async def test_when_all_fail_the_error_names_each() -> None:
@@ -260,6 +263,17 @@ async def test_a_refusal_for_good_ends_the_session(refusal: Exception) -> None:
     lose(wall)
     await asyncio.sleep(0.05)
     assert isinstance(wall.session.closed, SessionLost)
+    await keeper.stop()
+
+
+async def test_a_defect_in_the_keeper_ends_the_session_instead_of_forgetting_it() -> None:
+    wall = Wall()
+    signaling, keeper = await kept(wall)
+    signaling.refusals = [ZeroDivisionError("a defect")]
+    lose(wall)
+    await asyncio.sleep(0.05)
+    assert wall.session.closed is not None
+    assert "a defect" in wall.session.closed.reason
     await keeper.stop()
 
 

@@ -592,6 +592,21 @@ def test_sealed_messages_are_opened_and_forged_or_repeated_ones_are_dropped() ->
     assert story.session.stats()["unopened"] == 2
 
 
+def test_a_type_is_sealed_in_the_form_in_which_it_is_announced() -> None:
+    story = Story(message_key=KEY)
+    link = story.server.connect(readable=False)
+    story.session.send("x", type="cafe\u0301")
+    ((_, publication),) = link.published
+    assert publication.type == "caf\u00e9"
+    opener = ContentOpener(KEY, "c1")
+    assert opener.open(publication.content, sender="me", type="caf\u00e9", format=1) == b"x"
+
+
+def test_a_key_without_randomness_is_refused_at_once() -> None:
+    with pytest.raises(ValueError, match="random"):
+        ClientSession(Recorder(), clock=Time(), message_key=KEY)
+
+
 def test_where_the_server_reads_along_nothing_is_sealed() -> None:
     story = Story(message_key=KEY)
     link = story.server.connect(readable=True)

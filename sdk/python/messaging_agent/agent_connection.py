@@ -77,6 +77,7 @@ class AgentConnection:
         game: str | None = None,
         game_options: Mapping[str, Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        custom_event_type: str | Sequence[str] | None = None,
         encrypt: bool = True,
     ) -> AgentConnection:
         """Join a channel and wait until that is done (`messaging_agent.connect` tells what each value means).
@@ -103,6 +104,7 @@ class AgentConnection:
                         game=game,
                         game_options=game_options,
                         metadata=metadata,
+                        custom_event_type=custom_event_type,
                         encrypt=encrypt,
                     ),
                     CONNECT_TIMEOUT_S,
@@ -136,9 +138,10 @@ class AgentConnection:
         delivery: str | Delivery = Delivery.ORDERED,
         key: int = 0,
         ephemeral: bool | None = None,
+        filter: str | None = None,
         wait_s: float | None = None,
     ) -> None:
-        """Send text, bytes or a JSON value to everyone else, or to the agent named `to`.
+        """Send text, bytes or a JSON value to everyone else, to the agent named `to`, or to those who match `filter`.
 
         Returns when the message is on its way; with `wait_s`, when the server has it, or raises
         `TimeoutError` after that long (then nobody knows: it may still arrive). Raises as `Channel.send`
@@ -146,7 +149,9 @@ class AgentConnection:
         """
         channel, thread = self._connected()
         receipt = thread.call(
-            lambda: channel.send(content, type=type, to=to, delivery=delivery, key=key, ephemeral=ephemeral)
+            lambda: channel.send(
+                content, type=type, to=to, delivery=delivery, key=key, ephemeral=ephemeral, filter=filter
+            )
         )
         if wait_s is not None:
 

@@ -186,11 +186,15 @@ class Channel(SessionHandler):
         key: int = 0,
         lane: int | None = None,
         ephemeral: bool | None = None,
+        filter: str | None = None,
     ) -> Receipt:
-        """Send text, bytes or a JSON value to everyone else, or to one agent.
+        """Send text, bytes or a JSON value to everyone else, to one agent, or to those who match a filter.
+
+        `filter` is a regular expression (RE2: no look-ahead, no back-references) that has to match the whole name:
+        `"red-.*"`. What nobody matches goes nowhere; a filter that cannot be used makes the receipt fail.
 
         `delivery`: `ordered` (default), `reliable`, `sequenced` (latest of each `key` wins), `unreliable`.
-        `ephemeral` messages are not stored; left out, ordered and reliable ones are stored. The receipt may
+        `ephemeral` messages are not stored; left out, ordered and reliable ones without a filter are. The receipt may
         be awaited: it is complete when the server has the message (stored, if it is to be stored). See
         `ClientSession.send` for limits and what is raised; nothing of it waits.
         """
@@ -202,6 +206,7 @@ class Channel(SessionHandler):
             key=key,
             lane=lane,
             ephemeral=ephemeral,
+            filter=filter,
         )
         return self._receipts.enter(number)
 

@@ -50,6 +50,7 @@ def connect(
     transports: Sequence[str] = TRANSPORTS,
     session_id: str | None = None,
     poll_source: str = "AUTO",
+    custom_event_type: str | Sequence[str] | None = None,
     encrypt: bool = True,
     inbox_limit: int = INBOX_LIMIT,
     ssl_context: ssl.SSLContext | None = None,
@@ -66,7 +67,8 @@ def connect(
     object that the others see. `transports` names what may be used, best first: when the first stays silent
     for `fallback_after_s` seconds the next is tried beside it, and once on a lesser one, the better one is
     tried again after `upgrade_after_s` and ever less often. `session_id` resumes an earlier session.
-    `encrypt=False` sends plain content; it is never encrypted where the server has to read it
+    `custom_event_type` names the only message types that are delivered to this agent (1 to 32, a list or a text
+    with commas). `encrypt=False` sends plain content; it is never encrypted where the server has to read it
     (`channel.readable`).
 
     Raises `ValueError` for a wrong argument, `ServerUnreachable`, a `RequestRefused` (bad key, name taken,
@@ -90,6 +92,7 @@ def connect(
             "scope": scope,
             "transports": list(dict.fromkeys(transports)),
             "poll_source": poll_source,
+            "custom_event_type": custom_event_type,
             "session_id": session_id,
             "metadata": metadata,
             "game": game,
@@ -174,12 +177,13 @@ class Connecting:
             session, channel.watch, self._openers(channel), fallback_after_s=self._fallback_after_s
         )
         channel.ladder = ladder
+        offered = {link.transport for link in grant.links}
         channel.keeper = LinkKeeper(
             session,
             self._signaling,
             ladder,
             grant.session_id,
-            self._request["transports"],
+            [name for name in self._request["transports"] if name in offered],
             fraction=random.random,
             upgrade_after_s=self._upgrade_after_s,
         )

@@ -10,6 +10,7 @@ from messaging.envelope import MAX_KEY, encode_publication
 from messaging.errors import StreamFull
 from messaging.lanes import APPLICATION_FIRST, APPLICATION_LAST, DEFAULT_APPLICATION_LANE
 from messaging.names import check_name
+from messaging.sealed_content import ContentSealer
 from messaging.stream import StreamSender
 from messaging_agent.errors import OutboxFull, UnknownAgent
 from messaging_agent.roster import Agent, Roster
@@ -24,7 +25,7 @@ MAX_LATEST: Final = 256
 class Outgoing:
     """Turns sends into lane and bytes, numbers what is in the stream, keeps the latest of the rest."""
 
-    __slots__ = ("_lane_kinds", "_latest", "_roster", "stream")
+    __slots__ = ("_lane_kinds", "_latest", "_roster", "sealer", "stream")
 
     def __init__(self, roster: Roster) -> None:
         self._roster = roster
@@ -32,6 +33,8 @@ class Outgoing:
             lane: kind for kind, lane in DEFAULT_APPLICATION_LANE.items()
         }
         self._latest: OrderedDict[tuple[int, int], bytes] = OrderedDict()
+        self.sealer: ContentSealer | None = None
+        """Encrypts content end to end; None where it is sent plain."""
         self.stream = StreamSender()
 
     def encode(
@@ -45,7 +48,7 @@ class Outgoing:
         key: int,
         lane: int | None,
         ephemeral: bool | None,
-        encrypted: bool,
+        filter: str | None = None,
     ) -> tuple[int, bytes]:
         """(lane, envelope) of one message. Raises `ValueError`, `UnknownAgent`; see `ClientSession.send`."""
         if len(raw) > MAX_CONTENT_BYTES:
@@ -56,20 +59,30 @@ class Outgoing:
             raise ValueError(f"a key is for sequenced messages, this one is {delivery.name.lower()}")
         agent = None if to is None else self._agent_named(to)
         if ephemeral is None:
-            # An agent inside the server has no log to read from.
-            persistent = delivery.is_reliable and not (agent is not None and agent.local)
+            # An agent inside the server has no log to read from; the log knows no filters.
+            persistent = delivery.is_reliable and filter is None and not (agent is not None and agent.local)
         else:
             persistent = not ephemeral
         if persistent and not delivery.is_reliable:
             raise ValueError(f"a stored message has to be reliable or ordered, not {delivery.name.lower()}")
+        if persistent and filter is not None:
+            raise ValueError(
+                "a message with a filter is not stored: ephemeral=False and filter= exclude each other"
+            )
         number = self._roster.type_number(type)
+        if number is None:
+            type = check_name(type, "type")
+        if self.sealer is not None:
+            raw = self.sealer.seal(raw, type=type, format=format, recipient=to)
         body = encode_publication(
-            check_name(type, "type") if number is None else number,
+            type if number is None else number,
             raw,
             format=format,
-            encrypted=encrypted,
+            encrypted=self.sealer is not None,
             persistent=persistent,
             to=None if agent is None else agent.index,
+            filter=filter,
+            compress=delivery.is_reliable,
         )
         return self._lane_for(delivery, lane), body
 

@@ -19,6 +19,7 @@ from messaging_agent.errors import (
 from messaging_agent.ladder import Ladder
 from messaging_agent.session_core import ClientSession
 from messaging_agent.signaling_client import SignalingClient
+from netcore.codes import CloseCode
 
 RESUME_WINDOW_S: Final = 120.0
 """So long the server keeps a session without a link."""
@@ -63,7 +64,7 @@ class LinkKeeper:
 
     def start(self) -> None:
         """The first link is there: look after it."""
-        self._task = asyncio.create_task(self._run(), name="link keeper")
+        self._task = asyncio.create_task(self._keep(), name="link keeper")
 
     def stranded(self) -> None:
         """The session has no link."""
@@ -79,6 +80,13 @@ class LinkKeeper:
         if task is not None and task is not asyncio.current_task():
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+
+    async def _keep(self) -> None:
+        try:
+            await self._run()
+        except Exception as error:  # a defect here must not leave a session that nobody looks after
+            _log.exception("the link keeper failed")
+            self._session.end(CloseCode.INTERNAL, f"the client's link keeper failed: {error!r}")
 
     async def _run(self) -> None:
         upgrade_delay_s = self._upgrade_after_s

@@ -71,6 +71,8 @@ class ClientSession:
         message_key: bytes | None = None,
         random: Callable[[int], bytes] | None = None,
     ) -> None:
+        if message_key is not None and random is None:
+            raise ValueError("a message_key needs random= too")
         self.handler = handler
         self.wake: Callable[[], None] = wake or _nothing
         self.welcome: Welcome | None = None
@@ -86,7 +88,6 @@ class ClientSession:
         self._feed = LinkFeed(clock())
         self._message_key = message_key
         self._random = random
-        self._sealer: ContentSealer | None = None
         self._live: Attachment | None = None
         self._pending: Attachment | None = None
         self._retold = False
@@ -161,9 +162,11 @@ class ClientSession:
         key: int = 0,
         lane: int | None = None,
         ephemeral: bool | None = None,
+        filter: str | None = None,
         flush: bool = True,
     ) -> int:
-        """Send `content` (str, bytes or a JSON value) to everyone, or to the agent named `to`.
+        """Send `content` (str, bytes or a JSON value) to everyone, or to the agent named `to`, or to all those whose
+        whole names match `filter` (a regular expression as RE2 understands it, up to 256 characters).
 
         Returns the message's number in the session stream, which `SessionHandler.acknowledged` tells when
         the server has it, or 0 for unreliable and sequenced messages, which nobody acknowledges. While the
@@ -188,6 +191,7 @@ class ClientSession:
             key=key,
             lane=lane,
             ephemeral=ephemeral,
+            filter=filter,
             flush=flush,
         )
 
@@ -202,13 +206,11 @@ class ClientSession:
         key: int = 0,
         lane: int | None = None,
         ephemeral: bool | None = None,
+        filter: str | None = None,
         flush: bool = True,
     ) -> int:
         """`send` for content that is bytes already; `format` is the envelope's (0 bytes, 1 text, 2 JSON)."""
         self._check_open()
-        sealer = self._sealer
-        if sealer is not None:
-            raw = sealer.seal(raw, type=type, format=format, recipient=to)
         lane, body = self._outgoing.encode(
             raw,
             format,
@@ -218,7 +220,7 @@ class ClientSession:
             key=key,
             lane=lane,
             ephemeral=ephemeral,
-            encrypted=sealer is not None,
+            filter=filter,
         )
         number = 0
         if delivery.is_reliable:
@@ -398,13 +400,10 @@ class ClientSession:
     def _take_key(self, channel_id: str, agent_name: str, readable: bool) -> None:
         """Open what is sealed from now on, and seal what is sent where the server need not read it."""
         self._incoming.agent_name = agent_name
-        if self._message_key is None:
-            return
-        self._incoming.opener = ContentOpener(self._message_key, channel_id)
-        if not readable:
-            if self._random is None:
-                raise ValueError("encryption needs random=")
-            self._sealer = ContentSealer(self._message_key, channel_id, agent_name, self._random)
+        if self._message_key is not None and self._random is not None:
+            self._incoming.opener = ContentOpener(self._message_key, channel_id)
+            if not readable:
+                self._outgoing.sealer = ContentSealer(self._message_key, channel_id, agent_name, self._random)
 
     def _skip_lost(self, attachment: Attachment, message: control.Welcome) -> int:
         """Go on behind what the server no longer has; returns how many messages are lost to this agent.

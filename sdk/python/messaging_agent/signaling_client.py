@@ -58,6 +58,7 @@ class SignalingClient:
         scope: str,
         transports: Sequence[str],
         poll_source: str,
+        custom_event_type: str | Sequence[str] | None = None,
         session_id: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         game: str | None = None,
@@ -73,6 +74,11 @@ class SignalingClient:
             "poll_source": poll_source,
         }
         optional = {
+            "custom_event_type": (
+                custom_event_type
+                if custom_event_type is None or isinstance(custom_event_type, str)
+                else list(custom_event_type)
+            ),
             "session_id": session_id,
             "metadata": metadata,
             "game": game,
