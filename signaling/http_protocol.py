@@ -107,6 +107,8 @@ class HttpProtocol(H11Protocol):
         if self._group is None or self.transport.is_closing():
             return
         super().data_received(data)
+        if self.transport.get_protocol() is not self:
+            return  # upgraded: the connection is no longer one of requests, and has no deadline of theirs
         if self.cycle is not None and not self.cycle.response_complete:
             self._disarm_deadline()
         elif self._deadline is None and not self.transport.is_closing():

@@ -213,6 +213,35 @@ async def test_a_second_request_has_a_deadline_as_well() -> None:
         writer.close()
 
 
+class Upgraded(asyncio.Protocol):
+    """Takes an upgraded connection over, answers the upgrade, then stays silent."""
+
+    def __init__(self, **_given: object) -> None:
+        """uvicorn passes its own objects; none is needed."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")
+
+
+async def test_an_upgraded_connection_outlives_the_deadline_of_requests() -> None:
+    limits = HttpLimits(header_deadline_s=0.05)
+    server = HttpServer(Api().app, Upgraded, "127.0.0.1", 0, limits=limits, trusted_networks=TRUSTED)
+    await server.start()
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(
+            b"GET /link HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: bmV0cGxheS1iZW5jaC1rZQ==\r\n\r\n"
+        )
+        assert b" 101 " in await reader.readuntil(b"\r\n\r\n")
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(1), 0.3)
+        writer.close()
+    finally:
+        await server.stop()
+
+
 async def test_an_address_has_only_so_many_connections() -> None:
     async with serving(HttpLimits(connections_per_address=3), trusted=()) as server:
         held = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(3)]
