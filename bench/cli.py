@@ -1,4 +1,4 @@
-"""Sub-commands of `netplay bench`: list, run, compare, check. Each returns the exit code."""
+"""Sub-commands of `netplay bench`: list, run, compare, html, check. Each returns the exit code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import registry, report
+from bench import html_report, registry, report
 
 
 def list_scenarios(console: Console) -> int:
@@ -40,6 +40,13 @@ def run(names: Sequence[str], json_path: Path | None, settings: Sequence[str], c
 def compare(before: Path, after: Path, console: Console) -> int:
     """Print the change of every metric between two reports."""
     report.print_comparison(report.load(before), report.load(after), console)
+    return 0
+
+
+def html(files: Sequence[Path], out: Path) -> int:
+    """Write the reports of `files` as one page. Raises ValueError for a file that is no report."""
+    reports = [each for file in files for each in report.load_all(file)]
+    out.write_text(html_report.page(reports), encoding="utf-8")
     return 0
 
 

@@ -52,16 +52,26 @@ def as_json(scenario: Scenario, measurement: Measurement) -> dict[str, Any]:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """A report read back. Raises ValueError with one sentence where the file is not one of ours."""
+    """The one report of a file. Raises ValueError with one sentence where it is not one of ours."""
+    reports = load_all(path)
+    if len(reports) != 1:
+        raise ValueError(f"{path}: expected a bench report, but it has {len(reports)}")
+    return reports[0]
+
+
+def load_all(path: Path) -> list[dict[str, Any]]:
+    """The reports of a file, one or several. Raises ValueError as `load` does."""
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        body = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: expected a bench report in JSON, but {error}") from error
-    if not isinstance(report, dict) or report.get("format") != FORMAT or "metrics" not in report:
-        raise ValueError(
-            f"{path}: expected a bench report of format {FORMAT}; make one with `bench run --json`"
-        )
-    return report
+    reports = body if isinstance(body, list) else [body]
+    for report in reports:
+        if not isinstance(report, dict) or report.get("format") != FORMAT or "metrics" not in report:
+            raise ValueError(
+                f"{path}: expected a bench report of format {FORMAT}; make one with `bench run --json`"
+            )
+    return reports
 
 
 def print_report(report: Mapping[str, Any], console: Console) -> None:
@@ -73,6 +83,8 @@ def print_report(report: Mapping[str, Any], console: Console) -> None:
         table.add_row(name, *(f"{metric[key]:.4g}" for key in ("median", "min", "max")), metric["unit"])
     console.print(table)
     console.print(f"baseline: {report['baseline']}")
+    for name, reason in (report["details"].get("skipped") or {}).items():
+        console.print(f"not compared with {name}: {reason}")
     for bar in report["bars"]:
         print_verdict(report["scenario"], bar, console)
 

@@ -30,10 +30,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 bench_app = typer.Typer(help="Measure, compare, and hold against bars.", no_args_is_help=True)
-key_app = typer.Typer(help="The development key; new keys for production.", invoke_without_command=True)
-config_app = typer.Typer(help="Explain and check the configuration.", no_args_is_help=True)
+keys_app = typer.Typer(help="The developer keys that production accepts.", no_args_is_help=True)
+config_app = typer.Typer(help="Show, check and describe the configuration.", no_args_is_help=True)
 app.add_typer(bench_app, name="bench")
-app.add_typer(key_app, name="key")
+app.add_typer(keys_app, name="keys")
 app.add_typer(config_app, name="config")
 
 ConfigFile = Annotated[
@@ -53,9 +53,18 @@ def serve(
     mode: Mode = None,
     host: Annotated[str | None, typer.Option(help="Address to bind.")] = None,
     port: Annotated[str | None, typer.Option(help="Port for TCP and UDP; 0: any free one.")] = None,
+    lan: Annotated[
+        bool | None, typer.Option("--lan", help="All addresses, HTTPS with a self-made certificate, QR code.")
+    ] = None,
+    tls_cert: Annotated[str | None, typer.Option(help="PEM file of a certificate: HTTPS.")] = None,
+    tls_key: Annotated[str | None, typer.Option(help="PEM file of its private key.")] = None,
+    metrics_port: Annotated[
+        str | None, typer.Option(help="Port of /metrics, auto (the one after the port), or off.")
+    ] = None,
     state_dir: StateDir = None,
     log_format: Annotated[str | None, typer.Option(help="auto, human or json.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    advertise_tcp_port: Annotated[str | None, typer.Option(help="TCP port that clients are told.")] = None,
     advertise_udp_port: Annotated[str | None, typer.Option(help="UDP port that clients are told.")] = None,
     retry: Annotated[str | None, typer.Option(help="auto or always.")] = None,
     relay_tick_ms: Annotated[str | None, typer.Option(help="Wait for company in larger channels.")] = None,
@@ -129,47 +138,144 @@ def version(as_json: Annotated[bool, typer.Option("--json", help="One JSON objec
     typer.echo(json.dumps(facts) if as_json else f"netplay {__version__} (Python {facts['python']})")
 
 
-@key_app.callback()
-def key(context: typer.Context, config: ConfigFile = None, state_dir: StateDir = None) -> None:
+@app.command()
+def impair(
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where clients come in; port 0: any.")],
+    to: Annotated[str, typer.Option(metavar="HOST:PORT", help="The server behind the impaired link.")],
+    protocol: Annotated[str, typer.Option(help="udp, tcp or both: both on one port number.")] = "both",
+    preset: Annotated[str | None, typer.Option(help="A named path; what else is given changes it.")] = None,
+    delay: Annotated[float | None, typer.Option(help="Delay each way, ms.")] = None,
+    jitter: Annotated[float | None, typer.Option(help="Up to so much longer, ms. UDP only.")] = None,
+    loss: Annotated[float | None, typer.Option(help="Share of datagrams lost, each way. UDP only.")] = None,
+    duplicate: Annotated[float | None, typer.Option(help="Share of datagrams doubled. UDP only.")] = None,
+    reorder: Annotated[float | None, typer.Option(help="Share of datagrams held back. UDP only.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Bottleneck each way, kbit/s.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what is lost, doubled and late.")] = 1,
+    duration: Annotated[
+        float | None, typer.Option(min=0, help="End after so many seconds; else at Ctrl-C.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Counters at the end as one JSON object.")] = False,
+) -> None:
+    """Put an impaired link in front of any server that speaks UDP or TCP; print counters at the end.
+
+    TCP mends losses by itself below any proxy, so TCP connections get the delay and the rate only.
+    """
+    from netplay.impair import ImpairOptions, run
+
+    _exit_with(
+        lambda: run(
+            ImpairOptions(
+                listen=listen,
+                to=to,
+                protocol=protocol,
+                preset=preset,
+                delay_ms=delay,
+                jitter_ms=jitter,
+                loss=loss,
+                duplicate=duplicate,
+                reorder=reorder,
+                rate_kbit_per_s=rate,
+                seed=seed,
+                duration_s=duration,
+                as_json=as_json,
+            ),
+            Console(),
+        )
+    )
+
+
+@app.command()
+def key(config: ConfigFile = None, state_dir: StateDir = None) -> None:
     """Print the development key, made where there is none yet."""
-    if context.invoked_subcommand is not None:
-        return
     from netplay.config import Mode as ServerMode
     from netplay.development import development_key
 
     settings = _loaded(config, {"state_dir": state_dir} if state_dir else {}).config
     if settings.mode is not ServerMode.DEVELOPMENT:
         raise ConfigError(
-            "there is no development key in production; `netplay key new DEVELOPER` makes a key."
+            "there is no development key in production; `netplay keys new DEVELOPER` makes a key."
         )
     typer.echo(development_key(settings.state_dir, os.urandom))
 
 
-@key_app.command("new")
-def key_new(developer: Annotated[str, typer.Argument(help="Whom the key belongs to.")]) -> None:
-    """Make a key for production: the key itself (shown once) and the lines for the configuration file."""
-    from netplay.keys import as_toml, new_key
+Developer = Annotated[str, typer.Argument(help="Whom the key belongs to.")]
+Keep = Annotated[
+    bool, typer.Option("--keep/--print", help="Write the hash into the keys file, or print it only.")
+]
 
-    try:
-        made = new_key(developer, os.urandom)
-    except ValueError:
-        raise ConfigError(
-            "DEVELOPER should have 1 to 64 characters, none of them a control character."
-        ) from None
-    typer.echo(f"The key, shown only now:\n\n{made.api_key}\n")
-    typer.echo(f"Into the configuration file:\n\n{as_toml(made.configured)}")
+
+@keys_app.command("list")
+def keys_list(
+    config: ConfigFile = None,
+    set_: Assignments = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON array.")] = False,
+) -> None:
+    """Print every key that production accepts: its id and whom it belongs to."""
+    from netplay.keys_commands import list_keys
+
+    raise typer.Exit(list_keys(_loaded(config, {}, set_).config, as_json=as_json, console=Console()))
+
+
+@keys_app.command("new")
+def keys_new(
+    developer: Developer, config: ConfigFile = None, set_: Assignments = None, keep: Keep = True
+) -> None:
+    """Make a key: it is shown once, its salted hash goes into the keys file."""
+    from netplay.keys_commands import make_key
+
+    settings = _loaded(config, {}, set_).config
+    raise typer.Exit(make_key(settings, developer, os.urandom, keep=keep, console=Console()))
+
+
+@keys_app.command("hash")
+def keys_hash(
+    developer: Developer, config: ConfigFile = None, set_: Assignments = None, keep: Keep = True
+) -> None:
+    """Accept a key that exists already, read from standard input."""
+    from netplay.keys_commands import hash_key
+
+    settings = _loaded(config, {}, set_).config
+    raise typer.Exit(hash_key(settings, developer, sys.stdin, os.urandom, keep=keep, console=Console()))
+
+
+@keys_app.command("revoke")
+def keys_revoke(
+    key_id: Annotated[str, typer.Argument(help="The 12 digits that `netplay keys list` shows.")],
+    config: ConfigFile = None,
+    set_: Assignments = None,
+) -> None:
+    """Accept a key no more."""
+    from netplay.keys_commands import revoke_key
+
+    raise typer.Exit(revoke_key(_loaded(config, {}, set_).config, key_id, console=Console()))
+
+
+@config_app.command("show")
+def config_show(
+    config: ConfigFile = None,
+    set_: Assignments = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Print every value in force and where it comes from."""
+    from netplay.config_commands import show_config
+
+    raise typer.Exit(show_config(_loaded(config, {}, set_), as_json=as_json))
 
 
 @config_app.command("check")
 def config_check(config: ConfigFile = None, set_: Assignments = None) -> None:
-    """Check the configuration and print every value with where it comes from."""
-    from netplay.config import shown_values
+    """Find out whether a server would start with this configuration; exit 2 and one sentence where not."""
+    from netplay.config_commands import check_config
 
-    loaded = _loaded(config, {}, set_)
-    for name, value in shown_values(loaded.config).items():
-        typer.echo(f"{name} = {value}   ({loaded.origins.get(name, 'default')})")
-    for variable in loaded.unknown_environment:
-        typer.echo(f"netplay: {variable} means nothing; is it misspelt?", err=True)
+    raise typer.Exit(check_config(_loaded(config, {}, set_)))
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """Print the JSON Schema of the configuration file."""
+    from netplay.config_commands import schema
+
+    typer.echo(schema())
 
 
 @bench_app.command("list")
@@ -200,6 +306,17 @@ def bench_compare(before: Path, after: Path) -> None:
     from bench import cli
 
     _exit_with(lambda: cli.compare(before, after, Console()))
+
+
+@bench_app.command("html")
+def bench_html(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Reports of `bench run --json`.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Write the page to this file.")],
+) -> None:
+    """Write reports as one HTML page with plots, complete in itself."""
+    from bench import cli
+
+    _exit_with(lambda: cli.html(files, out))
 
 
 @bench_app.command("check")

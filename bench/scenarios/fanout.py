@@ -71,7 +71,7 @@ def measure(settings: Mapping[str, Any]) -> Measurement:
     for same_run in zip(*per_room, strict=True):
         for metric, rivals in (("encrypted_ratio", ENCRYPTING), ("ratio", RIVALS)):
             measurement.add(metric, max(against(rivals, costs) for costs in same_run), "x")
-    measurement.details["plots"] = [_plot(contenders, rooms)]
+    measurement.details["plots"] = _plots(contenders, rooms)
     return measurement
 
 
@@ -152,14 +152,23 @@ async def _load(server: Child, fleet: Fleet, rate_hz: float, seconds: float) -> 
     return used / tally.delivered, tally.delivered / sent, summary(tally.ages_s)["p50"]
 
 
-def _plot(contenders: list[Contender], rooms: list[int]) -> dict[str, Any]:
-    return {
-        "title": "Server processor time of a delivered message, by room size",
-        "x_label": "members of the room",
-        "y_label": "us/delivered",
-        "x": rooms,
-        "series": {each.name: [f"room_{size}_{each.name}_us" for size in rooms] for each in contenders},
-    }
+def _plots(contenders: list[Contender], rooms: list[int]) -> list[dict[str, Any]]:
+    def plot(title: str, unit: str, figure: str) -> dict[str, Any]:
+        return {
+            "title": title,
+            "x_label": "members of the room",
+            "y_label": unit,
+            "x": rooms,
+            "series": {
+                each.name: [f"room_{size}_{each.name}_{figure}" for size in rooms] for each in contenders
+            },
+        }
+
+    return [
+        plot("Server processor time of a delivered message", "us/delivered", "us"),
+        plot("Median age on arrival", "ms", "age_p50_ms"),
+        plot("Delivered share", "of sent", "share"),
+    ]
 
 
 def _named(path: str) -> Any:
