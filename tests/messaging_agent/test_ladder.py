@@ -129,7 +129,7 @@ async def test_a_silent_one_is_left_for_the_next_after_a_moment() -> None:
     await wall.climb()
     assert wall.transport == "websocket"
     assert wall.cancelled == ["udp"]
-    assert 0.09 < wall.started[1][1] - begun < 0.3
+    assert 0.09 < wall.started[1][1] - begun < 0.6
 
 
 async def test_a_slow_one_may_still_win_against_a_slower_one() -> None:
@@ -237,11 +237,12 @@ async def test_attempts_come_ever_less_often() -> None:
         NoTransport([]),
     ]
     lose(wall)
-    await asyncio.sleep(1.2)
+    await asyncio.sleep(1.3)
     assert wall.transport == "udp"
     times = [when for _, _, when in signaling.asked]
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-    assert gaps == pytest.approx([0.125, 0.25, 0.5], abs=0.06)
+    for gap, wanted in zip(gaps, (0.125, 0.25, 0.5), strict=True):
+        assert wanted <= gap < wanted + 0.12
     await keeper.stop()
 
 
