@@ -382,3 +382,80 @@ def test_stats_tell_what_happened():
 def test_a_configuration_that_cannot_work_is_refused(fields, text):
     with pytest.raises(ValueError, match=text):
         ConnectionConfig(**fields)
+
+
+def test_an_ack_that_went_alone_is_repeated_with_the_next_message_but_not_by_itself():
+    victim = Victim()
+    victim.feed(PING)
+    assert [frame["frame"] for frame in victim.said()] == ["ACK"]
+    victim.connection.flush()
+    assert victim.said() == []
+    assert victim.connection.next_timer() > 2.0, "nothing waits for it"
+    victim.connection.send(1, Delivery.ORDERED, b"x")
+    assert [frame["frame"] for frame in victim.said()] == ["ACK", "MSG"]
+    victim.connection.send(1, Delivery.ORDERED, b"y")
+    assert [frame["frame"] for frame in victim.said()] == ["MSG"]
+
+
+def expire(victim: Victim) -> list[list[dict]]:
+    """Let the next timer act; the frames of each packet that follows."""
+    victim.now = victim.connection.next_timer() or 0.0
+    victim.connection.handle_timer(victim.now)
+    packets = victim.connection.datagrams_to_send(victim.now)
+    return [parse(victim.forger.opener.open(packet) or b"")[0] for packet in packets]
+
+
+def test_a_probe_repeats_the_oldest_message_in_two_packets_and_later_in_one():
+    victim = Victim(rtt_s=0.05)
+    victim.feed(PING)
+    victim.connection.send(1, Delivery.ORDERED, b"oldest")
+    victim.said()
+    probes = [expire(victim) for _ in range(4)]
+    assert [len(packets) for packets in probes] == [2, 2, 1, 1]
+    for packets in probes:
+        for frames in packets:
+            assert [frame["data"] for frame in frames if frame["frame"] == "MSG"] == [b"oldest".hex()]
+
+
+def test_a_probe_of_much_goes_on_in_the_second_packet():
+    victim = Victim(rtt_s=0.05)
+    victim.feed(PING)
+    for number in range(3):
+        victim.connection.send(1, Delivery.ORDERED, bytes([number]) * 1000)
+    victim.said()
+    assert [[frame["id"] for frame in frames] for frames in expire(victim)] == [[0], [1]]
+
+
+def test_without_reliable_messages_a_probe_is_one_ping():
+    victim = Victim(rtt_s=0.05)
+    victim.feed(PING)
+    victim.connection.send(4, Delivery.UNRELIABLE, b"gone")
+    victim.said()
+    assert expire(victim) == [[]]
+
+
+def test_after_three_timeouts_nothing_new_goes_until_the_remote_answers():
+    victim = Victim(rtt_s=0.05)
+    victim.feed(PING)
+    victim.connection.send(1, Delivery.ORDERED, b"first")
+    victim.said()
+    for _ in range(3):
+        expire(victim)
+    victim.connection.send(1, Delivery.ORDERED, b"second")
+    victim.connection.flush()
+    assert victim.said() == []
+    victim.now += 0.01
+    victim.feed(ack_frame(5, 0, 5, ()))
+    assert [frame["data"] for frame in victim.said() if frame["frame"] == "MSG"] == [b"second".hex()]
+
+
+def test_packet_numbers_stay_within_reach_of_sixteen_bits():
+    victim = Victim()
+    victim.feed(PING)
+    victim.said()
+    victim.feed(ack_frame(0, 0, 0, ()))
+    victim.connection._sealer.next_pn = 16_384
+    victim.connection.send(4, Delivery.UNRELIABLE, b"too far above what was acknowledged")
+    assert victim.connection.datagrams_to_send(victim.now) == []
+    victim.connection._sealer.next_pn = 16_383
+    assert len(victim.connection.datagrams_to_send(victim.now)) == 1
