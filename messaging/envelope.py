@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
+from messaging.compression import pack, unpack
 from messaging.errors import ProtocolError, malformed
 from messaging.lanes import (
     APPLICATION_FIRST,
@@ -28,12 +29,14 @@ FORMAT_JSON: Final = 2
 FORMAT_MASK: Final = 0x03
 ENCRYPTED: Final = 0x04
 COMPRESSED: Final = 0x08
-"""Reserved: refused until compression is specified."""
+"""The content is `messaging.compression`'s."""
 STORED: Final = 0x10
 """From a client: store this message. To a client: offset and time follow the key."""
 TARGETED: Final = 0x20
 LITERAL_TYPE: Final = 0x40
 """From a client: the type is a name instead of an index."""
+FILTERED: Final = 0x80
+"""From a client: a filter over agent names follows the type."""
 
 MAX_KEY: Final = (1 << 30) - 1
 """The largest key of a sequenced message."""
@@ -47,8 +50,10 @@ MAX_TIME_MS: Final = (1 << 48) - 1
 
 _DELIVERY_HEAD = Struct(">BH")
 _U16 = Struct(">H")
-_RESERVED_TO_CLIENT = 0xC0
-_RESERVED_TO_SERVER = 0x80
+MAX_FILTER_CHARS: Final = 256
+MAX_FILTER_BYTES: Final = 4 * MAX_FILTER_CHARS
+_RESERVED_TO_CLIENT = LITERAL_TYPE | FILTERED
+_NEVER_COMPRESSED = ENCRYPTED | TARGETED | FILTERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,8 @@ class Delivered:
     """Position in the channel's log; only stored messages have one."""
     time_ms: int | None = None
     """Server wall time of a stored message, milliseconds since the Unix epoch."""
+    compressed: bool = False
+    """It travelled compressed; `content` is what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,10 @@ class Published:
     persistent: bool = False
     to: int | None = None
     """Index of the one receiver; None: everyone."""
+    filter: str | None = None
+    """Only agents whose whole name matches this regular expression; None: everyone. Never beside `to`."""
+    packed: bytes | None = None
+    """The content as it travelled, where that was compressed; `content` is what it says."""
 
 
 def flags_of(format: int, encrypted: bool = False, stored: bool = False, targeted: bool = False) -> int:
@@ -127,7 +138,9 @@ def decode_delivery(data: bytes, link_lane: int) -> Delivered:
     if len(data) < 5:
         raise malformed("delivery_truncated")
     flags, sender = _DELIVERY_HEAD.unpack_from(data)
-    _check_flags(flags, _RESERVED_TO_CLIENT)
+    if flags & _RESERVED_TO_CLIENT:
+        raise malformed("envelope_flags")
+    _check_flags(flags)
     if sender == 0:
         raise malformed("delivery_sender")
     type_index, at = decode_varint(data, 3)
@@ -152,17 +165,19 @@ def decode_delivery(data: bytes, link_lane: int) -> Delivered:
             raise malformed("delivery_truncated")
         time_ms = int.from_bytes(data[at : at + 6], "big")
         at += 6
+    compressed = bool(flags & COMPRESSED)
     return Delivered(
         sender,
         type_index,
         lane,
-        data[at:],
+        unpack(data[at:]) if compressed else data[at:],
         flags & FORMAT_MASK,
         bool(flags & ENCRYPTED),
         bool(flags & TARGETED),
         key,
         offset,
         time_ms,
+        compressed,
     )
 
 
@@ -174,8 +189,14 @@ def encode_publication(
     encrypted: bool = False,
     persistent: bool = False,
     to: int | None = None,
+    filter: str | None = None,
+    compress: bool = False,
 ) -> bytes:
-    """A publication's bytes. ValueError for a value out of range."""
+    """A publication's bytes. ValueError for a value out of range, and for `to` together with `filter`.
+
+    `compress`: where it is allowed and worth it. Only for reliable and ordered messages, and never for content
+    in which a secret and what somebody else chose stand together.
+    """
     flags = flags_of(format, encrypted, persistent, to is not None)
     if isinstance(type, str):
         name = type.encode("utf-8")
@@ -191,7 +212,24 @@ def encode_publication(
         if not 1 <= to <= 0xFFFF:
             raise ValueError(f"agent index is {to}, must be 1 to 65535")
         middle += _U16.pack(to)
+    if filter is not None:
+        flags |= FILTERED
+        middle += _encode_filter(filter, to)
+    if compress and not flags & _NEVER_COMPRESSED:
+        packed = pack(content)
+        if packed is not None:
+            flags |= COMPRESSED
+            content = packed
     return bytes((flags,)) + middle + content
+
+
+def _encode_filter(filter: str, to: int | None) -> bytes:
+    if to is not None:
+        raise ValueError("a message is either for one agent (to) or for those that match a filter, not both")
+    if not 1 <= len(filter) <= MAX_FILTER_CHARS:
+        raise ValueError(f"the filter has {len(filter)} characters, must have 1 to {MAX_FILTER_CHARS}")
+    name = filter.encode("utf-8")
+    return encode_varint(len(name)) + name
 
 
 def decode_publication(data: bytes) -> Published:
@@ -199,10 +237,10 @@ def decode_publication(data: bytes) -> Published:
     if len(data) < 2:
         raise malformed("publication_truncated")
     flags = data[0]
-    _check_flags(flags, _RESERVED_TO_SERVER)
+    _check_flags(flags)
     type_: int | str
     if flags & LITERAL_TYPE:
-        type_, at = _decode_type_name(data)
+        type_, at = _decode_text(data, 1, MAX_TYPE_BYTES, "type")
     else:
         type_, at = decode_varint(data, 1)
         if type_ > MAX_TYPE_INDEX:
@@ -215,24 +253,42 @@ def decode_publication(data: bytes) -> Published:
         if to == 0:
             raise malformed("publication_to")
         at += 2
-    return Published(type_, data[at:], flags & FORMAT_MASK, bool(flags & ENCRYPTED), bool(flags & STORED), to)
+    filter_ = None
+    if flags & FILTERED:
+        if flags & TARGETED:
+            raise ProtocolError(CloseCode.PROTOCOL_VIOLATION, "to_and_filter")
+        filter_, at = _decode_text(data, at, MAX_FILTER_BYTES, "filter")
+    content, packed = data[at:], None
+    if flags & COMPRESSED:
+        content, packed = unpack(content), content
+    return Published(
+        type_,
+        content,
+        flags & FORMAT_MASK,
+        bool(flags & ENCRYPTED),
+        bool(flags & STORED),
+        to,
+        filter_,
+        packed,
+    )
 
 
-def _decode_type_name(data: bytes) -> tuple[str, int]:
-    length, at = decode_varint(data, 1)
-    if not 1 <= length <= MAX_TYPE_BYTES:
-        raise malformed("type_length")
+def _decode_text(data: bytes, at: int, most: int, what: str) -> tuple[str, int]:
+    """`length varint, UTF-8` at `at`, 1 to `most` bytes: the text, and where it ends."""
+    length, at = decode_varint(data, at)
+    if not 1 <= length <= most:
+        raise malformed(f"{what}_length")
     end = at + length
     if end > len(data):
         raise malformed("publication_truncated")
     try:
         return data[at:end].decode("utf-8"), end
     except UnicodeDecodeError:
-        raise malformed("type_utf8") from None
+        raise malformed(f"{what}_utf8") from None
 
 
-def _check_flags(flags: int, reserved: int) -> None:
-    if flags & reserved or flags & FORMAT_MASK == FORMAT_MASK:
+def _check_flags(flags: int) -> None:
+    if flags & FORMAT_MASK == FORMAT_MASK:
         raise malformed("envelope_flags")
-    if flags & COMPRESSED:
+    if flags & COMPRESSED and flags & _NEVER_COMPRESSED:
         raise ProtocolError(CloseCode.PROTOCOL_VIOLATION, "compressed")

@@ -16,9 +16,12 @@ import msgpack
 
 from messaging import control, secrets
 from messaging.claims import TRANSPORTS, Claims, encode_claims
-from messaging.envelope import encode_delivery, encode_publication, flags_of
+from messaging.compression import pack
+from messaging.envelope import COMPRESSED, encode_delivery, encode_publication, flags_of
 from messaging.timecode import encode_time_answer, encode_time_request
 
+BULK = b"".join(b"tile %d grass, " % number for number in range(40))
+"""Shrinks well."""
 FILE = Path(__file__).resolve().parent.parent / "docs" / "protocol" / "vectors" / "messaging.json"
 
 
@@ -36,19 +39,32 @@ def publications() -> list[dict[str, Any]]:
             "persistent and encrypted",
             {"type": 0, "content": b"sealed", "encrypted": True, "persistent": True},
         ),
+        ("to those who match a filter", {"type": 0, "content": b"go", "format": 1, "filter": "red-.*"}),
+        ("a filter behind a type by name", {"type": "hint", "content": b"x", "filter": "(?i)zoë|ann"}),
+        ("compressed", {"type": "map", "content": BULK, "persistent": True, "compress": True}),
     ]
     result = []
     for name, fields in cases:
-        full = {"format": 0, "encrypted": False, "persistent": False, "to": None} | fields
+        plain = {"format": 0, "encrypted": False, "persistent": False, "to": None, "filter": None}
+        full = plain | fields
         data = encode_publication(full.pop("type"), full.pop("content"), **full)
-        content = fields["content"].hex()
-        result.append({"name": name, **full, "type": fields["type"], "content": content, "bytes": data.hex()})
+        packed = pack(fields["content"]) if full.pop("compress", False) else None
+        full |= {"type": fields["type"], "packed": None if packed is None else packed.hex()}
+        result.append({"name": name, **full, "content": fields["content"].hex(), "bytes": data.hex()})
     return result
 
 
 def deliveries() -> list[dict[str, Any]]:
     """Envelopes to a client."""
-    plain = {"format": 0, "encrypted": False, "targeted": False, "key": None, "offset": None, "time_ms": None}
+    plain = {
+        "format": 0,
+        "encrypted": False,
+        "targeted": False,
+        "key": None,
+        "offset": None,
+        "time_ms": None,
+        "compressed": False,
+    }
     shortest = {"sender": 1, "type_index": 0, "lane": 11, "content": b""}
     to_one = {"encrypted": True, "targeted": True, "offset": 2**30, "time_ms": 2**48 - 1}
     cases: list[tuple[str, int, dict[str, Any]]] = [
@@ -62,16 +78,18 @@ def deliveries() -> list[dict[str, Any]]:
         ),
         ("stored", 1, shortest | {"lane": 8, "content": b"x", "offset": 70, "time_ms": 1700000000123}),
         ("stored, to one, encrypted", 2, shortest | {"lane": 9, "content": b"x"} | to_one),
+        ("compressed", 4, shortest | {"content": BULK, "compressed": True}),
     ]
     result = []
     for name, link_lane, fields in cases:
         full = plain | fields
         data = encode_delivery(
-            flags_of(full["format"], full["encrypted"], full["offset"] is not None, full["targeted"]),
+            flags_of(full["format"], full["encrypted"], full["offset"] is not None, full["targeted"])
+            | COMPRESSED * full["compressed"],
             full["sender"],
             full["type_index"],
             full["lane"],
-            full["content"],
+            (pack(full["content"]) or b"") if full["compressed"] else full["content"],
             key=full["key"],
             offset=full["offset"] or 0,
             time_ms=full["time_ms"] or 0,
@@ -113,6 +131,22 @@ def controls() -> list[dict[str, Any]]:
     return result
 
 
+def bad_compressed() -> list[dict[str, str]]:
+    """Compressed contents that must be refused."""
+    encoding, limit = "FRAME_ENCODING", "LIMIT_EXCEEDED"
+    packed = (pack(BULK) or b"").hex()
+    return [
+        {"name": "compressed, no size", "bytes": "", "code": encoding},
+        {"name": "compressed, size not minimal", "bytes": "4001" + "1078", "code": encoding},
+        {"name": "compressed, above 262,144", "bytes": "80040001" + "1078", "code": limit},
+        {"name": "compressed, above 20 to 1", "bytes": "29" + "1078", "code": limit},
+        {"name": "compressed, less than its size", "bytes": "02" + "1078", "code": encoding},
+        {"name": "compressed, more than its size", "bytes": "01" + "207878", "code": encoding},
+        {"name": "compressed, cut short", "bytes": packed[:-2], "code": encoding},
+        {"name": "compressed, bytes behind", "bytes": packed + "00", "code": encoding},
+    ]
+
+
 def bad() -> dict[str, list[dict[str, str]]]:
     """Bytes that must be refused, with the close code's name."""
     joined_nan = b"\x40\0\1" + msgpack.packb([1, "n", 0, {"a": float("nan")}, False, False])
@@ -122,8 +156,16 @@ def bad() -> dict[str, list[dict[str, str]]]:
             {"name": "empty", "bytes": "", "code": encoding},
             {"name": "only flags", "bytes": "00", "code": encoding},
             {"name": "format 3", "bytes": "0300", "code": encoding},
-            {"name": "reserved flag", "bytes": "8000", "code": encoding},
-            {"name": "compressed", "bytes": "0800", "code": violation},
+            {"name": "filter missing", "bytes": "8000", "code": encoding},
+            {"name": "empty filter", "bytes": "800000", "code": encoding},
+            {"name": "filter cut short", "bytes": "8000032e2a", "code": encoding},
+            {"name": "filter not UTF-8", "bytes": "800001ff", "code": encoding},
+            {"name": "filter of 1,025 bytes", "bytes": "80004401" + "61" * 1025, "code": encoding},
+            {"name": "filter and to", "bytes": "a0000001022e2a78", "code": violation},
+            {"name": "compressed and encrypted", "bytes": "0c0001107800", "code": violation},
+            {"name": "compressed, to one", "bytes": "28000001011078", "code": violation},
+            {"name": "compressed, by a filter", "bytes": "8800012e011078", "code": violation},
+            *({**case, "bytes": "0800" + case["bytes"]} for case in bad_compressed()),
             {"name": "to cut short", "bytes": "200001", "code": encoding},
             {"name": "to nobody", "bytes": "20000000", "code": encoding},
             {"name": "empty type name", "bytes": "4000", "code": encoding},
@@ -138,7 +180,15 @@ def bad() -> dict[str, list[dict[str, str]]]:
             {"name": "sender 0", "link_lane": "1", "bytes": "0000000008", "code": encoding},
             {"name": "format 3", "link_lane": "1", "bytes": "0300010008", "code": encoding},
             {"name": "reserved flag 6", "link_lane": "1", "bytes": "4000010008", "code": encoding},
-            {"name": "compressed", "link_lane": "1", "bytes": "0800010008", "code": violation},
+            {"name": "reserved flag 7", "link_lane": "1", "bytes": "8000010008", "code": encoding},
+            {
+                "name": "compressed and encrypted",
+                "link_lane": "1",
+                "bytes": "0c00010008011078",
+                "code": violation,
+            },
+            {"name": "compressed, to one", "link_lane": "1", "bytes": "2800010008011078", "code": violation},
+            *({"link_lane": "1", **case, "bytes": "0800010008" + case["bytes"]} for case in bad_compressed()),
             {"name": "lane 7", "link_lane": "1", "bytes": "0000010007", "code": encoding},
             {"name": "lane 64", "link_lane": "1", "bytes": "0000010040", "code": encoding},
             {"name": "key missing", "link_lane": "3", "bytes": "0000010008", "code": encoding},

@@ -27,6 +27,8 @@ def named(cases):
 def test_publications(case):
     published = dataclasses.asdict(decode_publication(bytes.fromhex(case["bytes"])))
     published["content"] = published["content"].hex()
+    if published["packed"] is not None:
+        published["packed"] = published["packed"].hex()
     assert published == {key: case[key] for key in published}
 
 
