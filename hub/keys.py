@@ -63,6 +63,10 @@ class KeyRing:
         self._records[key_id] = record
         return record
 
+    def replace(self, records: Iterable[KeyRecord]) -> None:
+        """Accept these keys and no others. Sessions that have begun go on."""
+        self._records = {record.key_id: record for record in records}
+
     def revoke(self, key_id: str) -> None:
         """Accept the key no more; harmless where it is unknown."""
         self._records.pop(key_id, None)

@@ -14,9 +14,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -59,6 +67,17 @@ def _printable(value: str) -> str:
     return value
 
 
+def _metrics_port(value: object) -> object:
+    """A port, `auto` or `off`; 0 and `none` are `off` too."""
+    if isinstance(value, str) and value.strip().lower() in ("auto", "off", "none"):
+        return "auto" if value.strip().lower() == "auto" else "off"
+    if isinstance(value, str) and value.strip().isdigit():
+        value = int(value)
+    if type(value) is int and 0 <= value <= 65_535:
+        return value or "off"
+    raise ValueError("it should be a port from 1 to 65535, auto or off")
+
+
 class Mode(enum.StrEnum):
     """What the server is started for."""
 
@@ -67,7 +86,7 @@ class Mode(enum.StrEnum):
 
 
 class ConfiguredKey(BaseModel):
-    """A developer key of production, kept as its salted hash. `netplay key new` makes one."""
+    """A developer key of production, kept as its salted hash. `netplay keys new` makes one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -152,6 +171,28 @@ class Config(BaseSettings):
         le=65_535,
         description="UDP port that clients are told, where a router maps it. Default: the bound one.",
     )
+    advertise_tcp_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65_535,
+        description="TCP port that clients are told for links. Default: the one that their request came in on.",
+    )
+    lan: bool = Field(
+        default=False,
+        description="Bind every address of the machine (unless `host` is given) and speak HTTPS, with a self-made"
+        " certificate unless `tls_cert` is given.",
+    )
+    tls_cert: Path | None = Field(
+        default=None, description="PEM file of the certificate and its chain: HTTP becomes HTTPS."
+    )
+    tls_key: Path | None = Field(default=None, description="PEM file of the certificate's private key.")
+    metrics_port: Annotated[int | Literal["auto", "off"], BeforeValidator(_metrics_port)] = Field(
+        default="auto",
+        description="TCP port of `/metrics`: a number, `auto` (the number after `port`), or `off`.",
+    )
+    metrics_host: Annotated[str, AfterValidator(_printable)] = Field(
+        default="127.0.0.1", min_length=1, max_length=255, description="Address to bind for `/metrics`."
+    )
     state_dir: Path = Field(
         default_factory=default_state_dir,
         description="Directory of what survives a restart. Default: `netplay` in `$XDG_STATE_HOME`.",
@@ -193,6 +234,17 @@ class Config(BaseSettings):
         max_length=10_000,
         description="Developer keys of production: tables of `id`, `developer` and `hash`.",
     )
+    keys_file: Path | None = Field(
+        default=None,
+        description="File of more such keys, which `netplay keys` writes. Default: `keys.toml` in `state_dir`.",
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            missing = "tls_key" if self.tls_key is None else "tls_cert"
+            raise ValueError(f"tls_cert and tls_key belong together, and {missing} is not set")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -205,6 +257,16 @@ class Config(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Only what is passed in: `load` reads the sources itself, so that it can tell which one is wrong."""
         return (init_settings,)
+
+    @property
+    def bind_host(self) -> str | None:
+        """The address to bind; None: every address of the machine."""
+        return None if self.lan and "host" not in self.model_fields_set else self.host
+
+    @property
+    def used_keys_file(self) -> Path:
+        """The file that `netplay keys` writes."""
+        return self.keys_file or self.state_dir / "keys.toml"
 
     @property
     def trusted_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:

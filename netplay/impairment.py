@@ -4,31 +4,53 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from simnet.link import LinkModel
+from simnet.link import LinkModel, LinkStats
 
-_READ_BYTES = 2048
+_READ_BYTES = 65_535
 _READS_PER_WAKE_UP = 64
 _MAX_CLIENTS = 1024
+_MAX_UNDER_WAY_BYTES = 64 << 20
+"""What all links may hold; beyond it datagrams are dropped, however long the delay."""
+
+
+@dataclass(slots=True)
+class _Client:
+    """One client of the proxy: its own socket towards the server, and a link each way."""
+
+    back: socket.socket
+    there: LinkModel
+    returning: LinkModel
+    heard_at: float
 
 
 class UdpImpairment:
     """Takes clients on one port and brings their datagrams to `target` and back through link models.
 
-    `link(n)` makes the n-th model: each client gets one for the way there and one for the way back. The newest
-    1,024 clients are served; what comes from others is dropped.
+    `link(n)` makes the n-th model: each client gets an even one for the way there and the next, odd one for
+    the way back. 1,024 clients are served at a time; one silent for `idle_s` makes room.
     """
 
-    def __init__(self, link: Callable[[int], LinkModel]) -> None:
+    def __init__(self, link: Callable[[int], LinkModel], *, idle_s: float = 60.0) -> None:
         self.target: tuple[str, int] | None = None
         """Where to; datagrams are dropped until it is set."""
+        self.clients_seen = 0
+        self.clients_refused = 0
+        """Datagrams of clients that there was no room for."""
+        self.overflows = 0
+        """Datagrams dropped because too much was under way."""
+        self._ended = LinkStats(), LinkStats()
         self._link = link
+        self._idle_s = idle_s
         self._numbers = itertools.count()
-        self._clients: dict[tuple[str, int], tuple[socket.socket, LinkModel]] = {}
+        self._clients: dict[tuple[str, int], _Client] = {}
+        self._under_way_bytes = 0
         self._front: socket.socket | None = None
         self._loop: asyncio.AbstractEventLoop
 
@@ -39,6 +61,14 @@ class UdpImpairment:
             raise RuntimeError("the impaired link has no port before start()")
         return int(self._front.getsockname()[1])
 
+    def totals(self) -> tuple[LinkStats, LinkStats]:
+        """What the links there and those back did, those of clients that are gone included."""
+        there, back = (dataclasses.replace(ended) for ended in self._ended)
+        for client in self._clients.values():
+            _add(there, client.there.stats)
+            _add(back, client.returning.stats)
+        return there, back
+
     async def start(self, host: str, port: int = 0) -> None:
         """Bind and begin. Raises OSError."""
         self._loop = asyncio.get_running_loop()
@@ -48,41 +78,74 @@ class UdpImpairment:
     def close(self) -> None:
         """Stop at once; what is on its way is lost."""
         front, self._front = self._front, None
-        for one in [front, *(back for back, _ in self._clients.values())]:
-            if one is not None:
-                self._loop.remove_reader(one)
-                one.close()
-        self._clients.clear()
+        if front is not None:
+            self._loop.remove_reader(front)
+            front.close()
+        for address in list(self._clients):
+            self._leave(address)
 
     def _from_clients(self, front: socket.socket) -> None:
         now = time.monotonic()
-        for data, client in _drain(front):
-            entry = self._clients.get(client) or self._enter(front, client)
-            if entry is None or self.target is None:
+        for data, address in _drain(front):
+            client = self._clients.get(address) or self._enter(front, address, now)
+            if client is None or self.target is None:
                 continue
-            back, model = entry
-            for arrival, copy in model.transmit(data, now):
-                self._later(arrival, back, copy, self.target)
+            client.heard_at = now
+            for arrival, copy in client.there.transmit(data, now):
+                self._later(arrival, client.back, copy, self.target)
 
-    def _enter(self, front: socket.socket, client: tuple[str, int]) -> tuple[socket.socket, LinkModel] | None:
-        if len(self._clients) >= _MAX_CLIENTS:
+    def _enter(self, front: socket.socket, address: tuple[str, int], now: float) -> _Client | None:
+        if self.target is None:
             return None
-        back = _socket(front.getsockname()[0], 0)
+        if len(self._clients) >= _MAX_CLIENTS and not self._make_room(now):
+            self.clients_refused += 1
+            return None
+        back = _socket("::" if ":" in self.target[0] else "0.0.0.0", 0)
         there, returning = self._link(next(self._numbers)), self._link(next(self._numbers))
-        self._loop.add_reader(back, self._from_server, front, back, returning, client)
-        entry = self._clients[client] = (back, there)
-        return entry
+        self._loop.add_reader(back, self._from_server, front, back, returning, address)
+        client = self._clients[address] = _Client(back, there, returning, now)
+        self.clients_seen += 1
+        return client
+
+    def _make_room(self, now: float) -> bool:
+        quiet = [address for address, client in self._clients.items() if now - client.heard_at > self._idle_s]
+        for address in quiet:
+            self._leave(address)
+        return bool(quiet)
+
+    def _leave(self, address: tuple[str, int]) -> None:
+        client = self._clients.pop(address)
+        for ended, link in zip(self._ended, (client.there, client.returning), strict=True):
+            _add(ended, link.stats)
+        self._loop.remove_reader(client.back)
+        client.back.close()
 
     def _from_server(
-        self, front: socket.socket, back: socket.socket, model: LinkModel, client: tuple[str, int]
+        self, front: socket.socket, back: socket.socket, model: LinkModel, address: tuple[str, int]
     ) -> None:
         now = time.monotonic()
         for data, _server in _drain(back):
             for arrival, copy in model.transmit(data, now):
-                self._later(arrival, front, copy, client)
+                self._later(arrival, front, copy, address)
 
     def _later(self, arrival: float, way: socket.socket, data: bytes, address: tuple[str, int]) -> None:
-        self._loop.call_later(max(0.0, arrival - time.monotonic()), _send, way, data, address)
+        if self._under_way_bytes + len(data) > _MAX_UNDER_WAY_BYTES:
+            self.overflows += 1
+            return
+        self._under_way_bytes += len(data)
+        self._loop.call_later(max(0.0, arrival - time.monotonic()), self._send, way, data, address)
+
+    def _send(self, way: socket.socket, data: bytes, address: tuple[str, int]) -> None:
+        self._under_way_bytes -= len(data)
+        if way.fileno() < 0:
+            return  # closed meanwhile
+        with contextlib.suppress(OSError):  # a full buffer or an unreachable end loses it, as a network does
+            way.sendto(data, address)
+
+
+def _add(total: LinkStats, more: LinkStats) -> None:
+    for counter in dataclasses.fields(LinkStats):
+        setattr(total, counter.name, getattr(total, counter.name) + getattr(more, counter.name))
 
 
 def _socket(host: str, port: int) -> socket.socket:
@@ -106,10 +169,3 @@ def _drain(source: socket.socket) -> list[tuple[bytes, tuple[str, int]]]:
         except OSError:
             continue  # an answer from the network to something sent earlier
     return datagrams
-
-
-def _send(way: socket.socket, data: bytes, address: tuple[str, int]) -> None:
-    if way.fileno() < 0:
-        return  # closed meanwhile
-    with contextlib.suppress(OSError):  # a full buffer or an unreachable end loses it, as a network does
-        way.sendto(data, address)

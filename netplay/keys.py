@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from hub.keys import KeyRecord, KeyRing
 from netplay.config import Config, ConfiguredKey, Mode
 from netplay.development import development_key
+from netplay.keys_file import read_keys
 from netplay.refusal import ConfigError
 
 DEVELOPMENT_DEVELOPER = "developer"
 """Whom the development key belongs to."""
 
-HASH_NAME = "sha256"
+HASH_NAME: Final = "sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,23 @@ class ServerKeys:
     """What the server accepts."""
 
     ring: KeyRing
+    config: Config
     development_key: str | None
     """The key to show at the start; None in production."""
+
+    def reload(self) -> None:
+        """Take the keys file as it is now: its new keys open channels at once, those gone open none any more.
+
+        Sessions that have begun go on. Raises `ConfigError`, and changes nothing then.
+        """
+        wanted = {record.key_id: record for record in _records(self.config)}
+        if self.development_key is not None:
+            own = self.ring.verify(self.development_key)
+            assert own is not None  # nothing takes it out of the ring
+            wanted[own.key_id] = own
+        elif not wanted:
+            raise ConfigError(f"{self.config.used_keys_file} holds no key any more.")
+        self.ring.replace(wanted.values())
 
 
 def server_keys(config: Config, random: Callable[[int], bytes]) -> ServerKeys:
@@ -38,33 +55,34 @@ def server_keys(config: Config, random: Callable[[int], bytes]) -> ServerKeys:
 
     Raises `ConfigError` in production without a key, and where the development key's file cannot be used.
     """
-    ring = KeyRing(_record(key) for key in config.keys)
+    ring = KeyRing(_records(config))
     if config.mode is Mode.DEVELOPMENT:
         key = development_key(config.state_dir, random)
         ring.add(key, DEVELOPMENT_DEVELOPER, random)
-        return ServerKeys(ring, key)
-    if not config.keys:
+        return ServerKeys(ring, config, key)
+    if not len(ring):
         raise ConfigError(
-            "keys is empty, and in production there is no default key; "
-            "`netplay key new DEVELOPER` makes one and prints the lines for the configuration file."
+            f"keys is empty and {config.used_keys_file} has none, and in production there is no default key; "
+            "`netplay keys new DEVELOPER` makes one."
         )
-    return ServerKeys(ring, None)
+    return ServerKeys(ring, config, None)
 
 
 def new_key(developer: str, random: Callable[[int], bytes]) -> NewKey:
     """A key for `developer` and what the configuration keeps of it. Raises `ValueError` for a bad name."""
-    ring = KeyRing()
-    api_key = ring.issue(developer, random)
-    record = ring.verify(api_key)
-    assert record is not None
+    api_key = KeyRing().issue(developer, random)
+    return NewKey(api_key, hashed_key(api_key, developer, random))
+
+
+def hashed_key(api_key: str, developer: str, random: Callable[[int], bytes]) -> ConfiguredKey:
+    """What the configuration keeps of a key that exists already. Raises `ValueError` for what is no key."""
+    record = KeyRing().add(api_key, developer, random)
     text = f"{HASH_NAME}:{record.salt.hex()}:{record.digest.hex()}"
-    return NewKey(api_key, ConfiguredKey(id=record.key_id, developer=developer, hash=text))
+    return ConfiguredKey(id=record.key_id, developer=developer, hash=text)
 
 
-def as_toml(key: ConfiguredKey) -> str:
-    """The lines that accept `key` in the configuration file."""
-    quoted = key.developer.replace("\\", "\\\\").replace('"', '\\"')
-    return f'[[keys]]\nid = "{key.id}"\ndeveloper = "{quoted}"\nhash = "{key.hash}"\n'
+def _records(config: Config) -> list[KeyRecord]:
+    return [_record(key) for key in (*config.keys, *read_keys(config.used_keys_file))]
 
 
 def _record(key: ConfiguredKey) -> KeyRecord:

@@ -127,6 +127,8 @@ def _at(values: Any, path: Sequence[str]) -> Any:
 
 def _value(problem: ErrorDetails, path: Sequence[str]) -> str:
     """The value as the sentence shows it; nothing of a key's table, which is close to a secret."""
+    if not problem["loc"]:
+        return ""  # Several keys that do not go together: the reason names them.
     if problem["type"] in ("extra_forbidden", "missing") or path[0] == "keys":
         return ""
     return f" = {shown(problem['input'])}"

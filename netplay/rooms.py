@@ -12,6 +12,7 @@ import structlog
 
 from games.recording import Recording
 from games.registry import Rooms
+from games.ticker import TickTotals
 from hub.ports import LocalAgent
 
 log = structlog.get_logger("netplay.rooms")
@@ -34,6 +35,11 @@ class ServedRooms:
                 f"this server has no game {game[:40]!r}, only {', '.join(self._games) or 'none'}"
             )
         return self._rooms(game, options)
+
+    @property
+    def tick_totals(self) -> TickTotals:
+        """The ticks of every room there was."""
+        return self._rooms.totals
 
     async def written(self) -> None:
         """Wait until every finished match is on disk."""

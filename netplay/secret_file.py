@@ -46,3 +46,19 @@ def kept_secret(file: Path, max_bytes: int, make: Callable[[], bytes]) -> bytes:
     finally:
         draft.unlink(missing_ok=True)
     return secret
+
+
+def replace_secret(file: Path, secret: bytes) -> None:
+    """Write `secret` in place of what `file` holds, whole or not at all. Raises OSError."""
+    file.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    draft = file.with_name(f".{file.name}-{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    try:
+        with os.fdopen(descriptor, "wb") as opened:
+            opened.write(secret)
+            opened.flush()
+            os.fsync(opened.fileno())
+        os.replace(draft, file)
+    finally:
+        draft.unlink(missing_ok=True)

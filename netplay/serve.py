@@ -17,7 +17,10 @@ from netplay import __version__, banner, logs
 from netplay.config import Config, Loaded
 from netplay.development import FILE_NAME
 from netplay.keys import ServerKeys, server_keys
+from netplay.local_addresses import reachable_address
+from netplay.refusal import ConfigError
 from netplay.server import NetplayServer
+from netplay.tls import ServerTls, server_tls
 
 log = structlog.get_logger("netplay.serve")
 
@@ -30,10 +33,11 @@ def serve(loaded: Loaded) -> int:
     config = loaded.config
     logs.configure(config.log_format, config.log_level)
     keys = server_keys(config, os.urandom)
+    tls = server_tls(config)
     for variable in loaded.unknown_environment:
         log.warning("unknown_environment_variable", variable=variable)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_run(config, keys))
+        return runner.run(_run(config, keys, tls))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -45,19 +49,28 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def _run(config: Config, keys: ServerKeys) -> int:
+async def _run(config: Config, keys: ServerKeys, tls: ServerTls | None) -> int:
     stop = asyncio.Event()
     _on_stop_signals(stop.set)
-    server = NetplayServer(config, keys.ring, __version__)
+    _on_reload_signal(lambda: _reload(keys, tls))
+    server = NetplayServer(config, keys.ring, __version__, tls)
     try:
         await server.start()
     except OSError as error:
         reason = error.strerror or error
-        print(f"netplay: cannot serve on {config.host}, port {config.port}: {reason}.", file=sys.stderr)
+        host = config.bind_host or "any address"
+        print(f"netplay: cannot serve on {host}, port {config.port}: {reason}.", file=sys.stderr)
         return 1
     try:
-        _show_banner(config, keys, server)
-        log.info("serving", host=config.host, http_port=server.http_port, udp_port=server.udp_port)
+        _show_banner(config, keys, server, tls)
+        log.info(
+            "serving",
+            host=config.bind_host or "*",
+            http_port=server.http_port,
+            udp_port=server.udp_port,
+            metrics_port=server.metrics_port,
+            tls=tls is not None,
+        )
         await stop.wait()
         log.info("stopping")
     finally:
@@ -96,16 +109,46 @@ def _on_stop_signals(stop: Callable[[], None]) -> None:
             signal.signal(number, received)
 
 
-def _show_banner(config: Config, keys: ServerKeys, server: NetplayServer) -> None:
+def _on_reload_signal(reload: Callable[[], None]) -> None:
+    """SIGHUP, where there is one: keys and certificates are read again."""
+    if hasattr(signal, "SIGHUP"):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+
+
+def _reload(keys: ServerKeys, tls: ServerTls | None) -> None:
+    """Read what may change while the server runs. What cannot be used is logged, and the old one stays."""
+    try:
+        keys.reload()
+        if tls is not None:
+            tls.reload()
+    except ConfigError as error:
+        log.error("not_reloaded", reason=str(error))
+    else:
+        log.info("reloaded", keys=len(keys.ring))
+
+
+def _show_banner(config: Config, keys: ServerKeys, server: NetplayServer, tls: ServerTls | None) -> None:
     facts = banner.BannerFacts(
         version=__version__,
         mode=config.mode.value,
-        host=config.host,
+        host=_shown_host(config),
         http_port=server.http_port,
         udp_port=server.udp_port,
+        metrics_port=server.metrics_port,
+        metrics_host=config.metrics_host,
+        fingerprint=tls.fingerprint if tls is not None else None,
+        certificate_file=tls.self_made.public_file if tls is not None and tls.self_made else None,
+        qr_code=config.lan,
         development_key=keys.development_key,
         key_file=config.state_dir / FILE_NAME if keys.development_key else None,
         games=config.games,
     )
     banner.show(facts, Console())
     sys.stdout.flush()
+
+
+def _shown_host(config: Config) -> str:
+    """The address to show: where every one is bound, the one that others reach."""
+    if config.bind_host is None or (config.lan and config.host in banner.ANY_HOSTS):
+        return reachable_address() or "127.0.0.1"
+    return config.host

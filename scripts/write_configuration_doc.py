@@ -34,7 +34,8 @@ A value comes from the first of these that has it:
 
 A value that is refused ends the start with exit code 2 and one sentence that names the key, the value and
 where it came from.
-`netplay config check` prints every value in force and where it comes from.
+`netplay config show` prints every value in force and where it comes from, `netplay config check` finds out
+whether a server would start, and `netplay config schema` prints the JSON Schema of the file, for editors.
 
 ```toml
 port = 7777
@@ -49,8 +50,11 @@ agents_per_channel = 64
 KEYS_HEAD = """
 ## Keys of production
 
-In production the server accepts the keys that are configured, and refuses to start without one.
-`netplay key new DEVELOPER` makes a key, shows it once, and prints a table `[[keys]]` for the file:
+In production the server accepts the keys in the configuration and those in `keys_file`, and refuses to start
+without one. `netplay keys new DEVELOPER` makes a key, shows it once, and writes its salted hash into `keys_file`;
+with `--print` it prints the table `[[keys]]` instead, for the configuration file. `netplay keys list` shows them,
+`netplay keys revoke ID` takes one away, `netplay keys hash DEVELOPER` accepts one that was made elsewhere. A
+running server reads `keys_file` again when it gets SIGHUP; the configuration file it reads at the start only.
 """
 
 
@@ -87,6 +91,11 @@ def _values(field: FieldInfo) -> str:
         return ", ".join(f"`{value.value}`" for value in field.annotation)
     if any(get_origin(kind) is tuple or "tuple" in str(kind) for kind in [field.annotation, *kinds]):
         return "list"
+    words = [value for kind in kinds if get_origin(kind) is Literal for value in get_args(kind)]
+    if words:
+        return ", ".join(["number", *(f"`{word}`" for word in words)])
+    if bool in kinds:
+        return "`true`, `false`"
     return "path" if Path in kinds else "text"
 
 
@@ -109,7 +118,7 @@ def _default(field: FieldInfo) -> str:
     if isinstance(field.default, tuple):
         return ", ".join(f"`{item}`" for item in field.default)
     value = field.default.value if isinstance(field.default, enum.Enum) else field.default
-    return f"`{value}`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def main() -> int:

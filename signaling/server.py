@@ -9,7 +9,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -17,6 +17,9 @@ from starlette.types import ASGIApp
 from netcore.address import TrustedNetworks
 from signaling.http_protocol import ConnectionCensus, HttpProtocol
 from signaling.settings import HttpLimits
+
+_NO_SUCH_FAMILY: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
+"""Errors of a machine that has no IPv6, or no IPv4."""
 
 
 class HttpServer:
@@ -29,15 +32,15 @@ class HttpServer:
         self,
         app: ASGIApp,
         ws_factory: Callable[..., asyncio.Protocol] | None,
-        host: str,
+        host: str | None,
         port: int,
         *,
         limits: HttpLimits | None = None,
         trusted_networks: Iterable[str] = (),
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        """`ws_factory` is `transports.websocket.WebSocketTransport.protocol`; None: no WebSocket. `port` 0
-        takes any free one. `ssl_context`: speak TLS."""
+        """`ws_factory` is `transports.websocket.WebSocketTransport.protocol`; None: no WebSocket. `host` None
+        is every address of the machine, `port` 0 any free one. `ssl_context`: speak TLS."""
         self._app = app
         self._ws_factory = ws_factory
         self._host = host
@@ -115,14 +118,22 @@ class HttpServer:
         port = self._asked_port
         try:
             for family, _, _, _, address in dict.fromkeys(found):
-                bound.append(_listening(family, (address[0], port, *address[2:])))
+                try:
+                    bound.append(_listening(family, (address[0], port, *address[2:])))
+                except OSError as error:
+                    if self._host is None and error.errno in _NO_SUCH_FAMILY:
+                        continue
+                    raise
                 port = bound[0].getsockname()[1]
+            if not bound:
+                raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL))
         except OSError as error:
             for listening in bound:
                 listening.close()
             reason = os.strerror(error.errno) if error.errno else str(error)
             raise OSError(
-                error.errno or errno.EINVAL, f"cannot listen on {self._host} port {port}: {reason}"
+                error.errno or errno.EINVAL,
+                f"cannot listen on {self._host or 'any address'} port {port}: {reason}",
             ) from None
         return bound
 

@@ -45,6 +45,7 @@ async def _play(options: DemoOptions) -> Outcome:
             state_dir=Path(folder),
             replays_dir=Path(folder) / "replays",
             advertise_udp_port=impairment.port,
+            metrics_port="off",
         )
         server = NetplayServer(config, keys)
         await server.start()

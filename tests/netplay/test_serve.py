@@ -108,7 +108,10 @@ def test_a_second_signal_ends_the_process_at_once(tmp_path: Path) -> None:
 
 def test_production_serves_with_a_configured_key_and_shows_none(tmp_path: Path) -> None:
     made = subprocess.run(
-        [sys.executable, "-m", "netplay", "key", "new", "bob"], capture_output=True, text=True, check=True
+        [sys.executable, "-m", "netplay", "keys", "new", "bob", "--print"],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     (tmp_path / "netplay.toml").write_text('mode = "production"\n' + made[made.index("[[keys]]") :])
     with serving(tmp_path) as server:

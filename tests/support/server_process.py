@@ -88,7 +88,7 @@ def _read_banner(server: ServerProcess) -> None:
     assert server.process.stdout is not None
     for line in server.process.stdout:
         server.printed.append(line.rstrip("\n"))
-        found = re.search(r"HTTP, WebSocket\s+(http://\S+)", line)
+        found = re.search(r"HTTP, WebSocket\s+(https?://\S+)", line)
         server.url = found.group(1) if found else server.url
         if "Ctrl-C" in line:
             server.ready.set()
