@@ -32,7 +32,7 @@ class Axis:
     """Values onto pixels, linear from zero or logarithmic, with round ticks."""
 
     def __init__(self, values: Sequence[float], start: float, end: float, wanted_ticks: int = 6) -> None:
-        """`start` and `end` are pixels (`end` may be the smaller). Raises ValueError without a value."""
+        """`start` and `end` are pixels (`end` may be the smaller); no value is negative. ValueError without one."""
         if not values:
             raise ValueError("an axis without values")
         low, high = min(values), max(values)
@@ -44,8 +44,9 @@ class Axis:
             if len(self.ticks) > wanted_ticks + 2:
                 self.ticks = [tick for tick in self.ticks if _mantissa(tick) == 1]
         else:
-            step = _round_up(max(high, 1e-12) / wanted_ticks)
-            self._low, self._high = min(0.0, low), math.ceil(max(high, 1e-12) / step - 1e-9) * step
+            high = high if high > 0 else 1.0
+            step = _round_up(high / wanted_ticks)
+            self._low, self._high = 0.0, math.ceil(high / step - 1e-9) * step
             self.ticks = [step * number for number in range(round(self._high / step) + 1)]
 
     def __call__(self, value: float) -> float:
@@ -194,13 +195,10 @@ def _grid_line(x: float, y1: float, y2: float, label: str, label_y: float) -> st
 
 
 def _svg(height: float, name: str, inside: str) -> str:
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{escape(name)}" '
-        f'xmlns="http://www.w3.org/2000/svg">{inside}</svg>'
-    )
+    return f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{escape(name)}">{inside}</svg>'
 
 
-def _shortened(text: str, longest: int = 34) -> str:
+def _shortened(text: str, longest: int = 31) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 

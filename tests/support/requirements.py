@@ -35,6 +35,7 @@ def _ipv6_loopback() -> bool:
 CHECKS: dict[str, Callable[[], bool]] = {
     "aioquic": _package("aioquic"),
     "chromium": _command("chromium"),
+    "enet": _package("enet"),
     "git": _command("git"),
     "ipv6": _ipv6_loopback,
     "make": _command("make"),
