@@ -150,3 +150,15 @@ def test_after_an_error_nothing_more_is_delivered():
 def test_a_code_out_of_range_is_the_callers_mistake():
     with pytest.raises(ValueError, match="-1"):
         make_connection(is_client=True).close(-1)
+
+
+def test_close_goes_as_soon_as_everything_is_acknowledged():
+    pair = open_pair()
+    start = pair.world.now()
+    pair.client.send(8, Delivery.ORDERED, b"last words")
+    pair.client.close(0, "", drain_s=5.0)
+    pair.run(3)
+    assert pair.at_server.texts() == [b"last words"]
+    assert pair.at_client.closed_at - start == pytest.approx(0.075, abs=0.001), (
+        "a round trip and the ACK's delay"
+    )

@@ -459,3 +459,38 @@ def test_packet_numbers_stay_within_reach_of_sixteen_bits():
     assert victim.connection.datagrams_to_send(victim.now) == []
     victim.connection._sealer.next_pn = 16_383
     assert len(victim.connection.datagrams_to_send(victim.now)) == 1
+
+
+def test_no_timer_lies_in_the_past_once_it_was_handled():
+    victim = Victim(rtt_s=0.05)
+    victim.feed(PING)
+    victim.said()
+    victim.feed(ack_frame(0, 0, 0, ()))
+    kinds = set()
+    for turn in range(12):
+        if turn == 1:
+            victim.connection.send(4, Delivery.UNRELIABLE, b"in flight")
+            victim.said()
+        victim.now = victim.connection.next_timer() or 0.0
+        victim.connection.handle_timer(victim.now)
+        due = victim.connection.next_timer()
+        assert due is None or due > victim.now
+        if due is None:
+            break
+        kinds.add(round(due - victim.now, 3))
+    assert victim.closed_with() == CloseCode.IDLE
+    assert len(kinds) > 3
+
+
+def test_the_first_word_after_an_outage_makes_a_probe_go_at_once():
+    victim = Victim(rtt_s=0.05)
+    victim.feed(PING)
+    victim.connection.send(1, Delivery.ORDERED, b"waits")
+    victim.said()
+    for _ in range(4):
+        expire(victim)
+    victim.dirty.clear()
+    victim.now += 0.3
+    victim.feed(message(4, Delivery.UNRELIABLE, 0, b"hello again"))
+    assert victim.dirty
+    assert [frame["data"] for frame in victim.said() if frame["frame"] == "MSG"] == [b"waits".hex()]
