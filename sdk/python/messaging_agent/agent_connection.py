@@ -49,6 +49,7 @@ class AgentConnection:
         *,
         transports: Sequence[str] = TRANSPORTS,
         ssl_context: ssl.SSLContext | None = None,
+        certificate_sha256: str | None = None,
     ) -> None:
         self.on_message: Callable[[Message], None] | None = None
         self.on_connect: Callable[[], None] | None = None
@@ -59,6 +60,7 @@ class AgentConnection:
         self._api_key = api_key
         self._transports = tuple(transports)
         self._ssl_context = ssl_context
+        self._certificate_sha256 = certificate_sha256
         self._thread: LoopThread | None = None
         self._channel: Channel | None = None
         self._changing = threading.Lock()
@@ -218,6 +220,7 @@ class AgentConnection:
             password,
             transports=self._transports,
             ssl_context=self._ssl_context,
+            certificate_sha256=self._certificate_sha256,
             **options,
         )
         made.on_event = self._event

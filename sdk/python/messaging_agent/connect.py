@@ -54,6 +54,7 @@ def connect(
     encrypt: bool = True,
     inbox_limit: int = INBOX_LIMIT,
     ssl_context: ssl.SSLContext | None = None,
+    certificate_sha256: str | None = None,
     http_timeout_s: float = 10.0,
     fallback_after_s: float = FALLBACK_AFTER_S,
     upgrade_after_s: float = UPGRADE_AFTER_S,
@@ -69,7 +70,8 @@ def connect(
     tried again after `upgrade_after_s` and ever less often. `session_id` resumes an earlier session.
     `custom_event_type` names the only message types that are delivered to this agent (1 to 32, a list or a text
     with commas). `encrypt=False` sends plain content; it is never encrypted where the server has to read it
-    (`channel.readable`).
+    (`channel.readable`). `ssl_context` or `certificate_sha256` (the SHA-256 of the one certificate to accept, as
+    the server prints it) is for a server whose certificate this machine does not know.
 
     Raises `ValueError` for a wrong argument, `ServerUnreachable`, a `RequestRefused` (bad key, name taken,
     ...), `NoTransport`, or a `ChannelClosed`.
@@ -78,7 +80,13 @@ def connect(
     if unknown or not transports:
         raise ValueError(f"transports has to name some of {', '.join(TRANSPORTS)}, not {list(transports)}")
     agent_name = check_name(agent_name, "agent name")
-    signaling = SignalingClient(api_url, api_key, ssl_context=ssl_context, timeout_s=http_timeout_s)
+    signaling = SignalingClient(
+        api_url,
+        api_key,
+        ssl_context=ssl_context,
+        certificate_sha256=certificate_sha256,
+        timeout_s=http_timeout_s,
+    )
     return Connecting(
         signaling,
         password=password,

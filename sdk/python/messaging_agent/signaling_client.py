@@ -25,7 +25,8 @@ class SignalingClient:
     """Requests to one server under one API key, by aiohttp.
 
     `api_url` is the server's base address (`http://127.0.0.1:7777`); a trailing `/api/v1` is understood too.
-    `ssl_context` is for servers whose certificate the machine does not know. Every request raises
+    `ssl_context` is for servers whose certificate the machine does not know; `certificate_sha256` (hexadecimal)
+    instead takes exactly that one certificate, whoever made it. Every request raises
     `ServerUnreachable` where no answer came within `timeout_s`, a `RequestRefused` for a problem, and
     `UnexpectedAnswer` where the answer is not a netplay server's.
     """
@@ -36,6 +37,7 @@ class SignalingClient:
         api_key: str,
         *,
         ssl_context: ssl.SSLContext | None = None,
+        certificate_sha256: str | None = None,
         timeout_s: float = 10.0,
     ) -> None:
         base = URL(api_url.rstrip("/").removesuffix(BASE_PATH))
@@ -43,7 +45,7 @@ class SignalingClient:
             raise ValueError(f"api_url has to look like http://host:port or https://host, not {api_url!r}")
         self.base = base
         self._api_key = api_key
-        self._ssl: ssl.SSLContext | bool = True if ssl_context is None else ssl_context
+        self._ssl = _trusted(base, ssl_context, certificate_sha256)
         self._timeout_s = timeout_s
         self._http: aiohttp.ClientSession | None = None
         self._sockets: list[socket.socket] = []
@@ -197,6 +199,24 @@ class SignalingClient:
         if not 200 <= response.status < 300:
             raise _problem(response.status, text, retry_after)
         return _json(text)
+
+
+def _trusted(
+    base: URL, context: ssl.SSLContext | None, certificate_sha256: str | None
+) -> ssl.SSLContext | aiohttp.Fingerprint | bool:
+    """What aiohttp takes for `ssl`. Raises `ValueError` for what is no fingerprint, or would not be looked at."""
+    if certificate_sha256 is None:
+        return True if context is None else context
+    if context is not None:
+        raise ValueError("give ssl_context or certificate_sha256, not both")
+    if base.scheme != "https":
+        raise ValueError(f"certificate_sha256 means nothing without https: api_url is {str(base)!r}")
+    try:
+        return aiohttp.Fingerprint(bytes.fromhex(certificate_sha256.replace(":", "")))
+    except ValueError:
+        raise ValueError(
+            f"certificate_sha256 has to be 64 hexadecimal digits, not {certificate_sha256[:80]!r}"
+        ) from None
 
 
 async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
