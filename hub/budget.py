@@ -1,4 +1,4 @@
-"""Ingress budget: how much one agent may send, in messages and in bytes."""
+"""Budgets of one agent: how much it may send, in messages and in bytes, and how much work it may ask for."""
 
 from __future__ import annotations
 
@@ -44,3 +44,26 @@ class IngressBudget:
         self._messages -= 1.0
         self._bytes -= size
         return True
+
+
+class WorkBudget:
+    """Steps of work, as a token bucket that may run into debt: what a piece of work costs shows afterwards."""
+
+    __slots__ = ("_filled_at", "_level", "_per_s", "burst")
+
+    def __init__(self, per_s: float, burst: float, now: float) -> None:
+        self._per_s = per_s
+        self.burst = burst
+        """Steps at once, from a full bucket."""
+        self._level = burst
+        self._filled_at = now
+
+    def has_any(self, now: float) -> bool:
+        """Whether the bucket, filled up to `now`, holds anything."""
+        self._level = min(self.burst, self._level + (now - self._filled_at) * self._per_s)
+        self._filled_at = now
+        return self._level > 0.0
+
+    def spend(self, steps: float) -> None:
+        """Draw, whatever is left."""
+        self._level -= steps

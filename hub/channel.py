@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol
 from hub.attachment import Attachment
 from hub.environment import Environment
 from hub.errors import ChannelError, ErrorCode
+from hub.event_types import EventTypes
 from hub.local import LocalMember
 from hub.ports import AgentInfo, LocalAgent
 from hub.presence import Announce, Event, Roster, Stay, step
@@ -99,6 +100,10 @@ class Channel:
         self.roster.add(session)
         return session
 
+    def choose_types(self, session: Session, names: frozenset[str]) -> None:
+        """Deliver to the session only messages of these types."""
+        self.relay.choose(session.index, EventTypes(names, self.publisher.types).wants)
+
     def _freed_in(self, holder: Session | LocalMember) -> float | None:
         """Seconds until the name of an agent without a link is free again; None where that is not known."""
         if isinstance(holder, LocalMember) or holder.stay is Stay.HERE:
@@ -120,6 +125,8 @@ class Channel:
         session.waiting.remove(attachment)
         older, session.attachment = session.attachment, attachment
         session.attached_generation = attachment.generation
+        if attachment.generation == session.generation:
+            session.secret.confirm()  # its token came with the newest secret, in one answer
         attachment.active = True
         self.relay.set_link(session.index, attachment.link)
         if older is not None:

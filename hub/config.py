@@ -52,6 +52,12 @@ class HubConfig:
     ingress_bytes_burst: float = 512 * 1024.0
     """What one agent may send. A burst fits twice into an outbox: one member cannot overflow another."""
 
+    filter_steps_per_s: float = 2e6
+    filter_steps_burst: float = 4e6
+    """Work that one agent may cause by filters: a step is one instruction of the compiled filter against one
+    byte of a name, at worst 10 ns. A burst is a message for 100 agents with names of 64 bytes by a filter of
+    600 instructions."""
+
     creates_per_s: float = 0.5
     creates_burst: float = 30.0
     """Connects that create a channel, per (key, address): what slows down guessing of passwords."""

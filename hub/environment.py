@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hub.config import HubConfig
+from hub.name_filter import NameFilters
 from hub.ports import Clock, MessageLog
 from hub.statistics import HubStats
 
@@ -17,6 +18,7 @@ class Environment:
     clock: Clock
     log: MessageLog
     stats: HubStats
+    filters: NameFilters = field(default_factory=NameFilters)
 
     def wall_ms(self) -> int:
         """Milliseconds since the Unix epoch."""

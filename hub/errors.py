@@ -30,6 +30,7 @@ class ErrorCode(enum.IntEnum):
     MESSAGE_TOO_LARGE = 0x206
     TYPE_REFUSED = 0x207
     NOT_STORABLE = 0x208
+    FILTER_REFUSED = 0x209
 
     SESSION_REFUSED = 0x301
     SESSION_UNKNOWN = 0x381
@@ -60,6 +61,7 @@ ERRORS: Final[dict[ErrorCode, ErrorFacts]] = {
     ErrorCode.MESSAGE_TOO_LARGE: ErrorFacts("message-too-large", "The message is too large", 413),
     ErrorCode.TYPE_REFUSED: ErrorFacts("type-refused", "The message type cannot be used", 400),
     ErrorCode.NOT_STORABLE: ErrorFacts("not-storable", "The message cannot be stored", 400),
+    ErrorCode.FILTER_REFUSED: ErrorFacts("filter-refused", "The filter cannot be used", 400),
     ErrorCode.SESSION_REFUSED: ErrorFacts("session-refused", "The session is not yours", 403),
     ErrorCode.SESSION_UNKNOWN: ErrorFacts("session-unknown", "The session has ended or never was", 401),
     ErrorCode.LINK_REFUSED: ErrorFacts("link-refused", "The connect token is out of date", 403),

@@ -13,6 +13,7 @@ from hub.channel import Channel
 from hub.config import POLL_SOURCES, HubConfig
 from hub.environment import Environment
 from hub.errors import ChannelError, ErrorCode
+from hub.event_types import parse_event_types
 from hub.identity import SECRET_BYTES, parse_session_text, session_text
 from hub.keys import KeyRecord, KeyRing
 from hub.ports import (
@@ -91,6 +92,7 @@ class Hub:
         self._check_ready()
         key = self._access.key(request.api_key)
         request = _checked(request, self._config)
+        types = None if request.custom_event_type is None else parse_event_types(request.custom_event_type)
         channel_name = request.channel_name
         session = self._session_to_resume(request.session_id)
         if session is None:
@@ -105,6 +107,8 @@ class Hub:
             self._stats.resumes += 1
         else:
             session, secret = self._enter(request, key, channel_id)
+        if types is not None:
+            session.channel.choose_types(session, types)
         self._stats.connects += 1
         return self._answer(session, secret, transports, request)
 

@@ -60,6 +60,11 @@ class RotatingSecret:
         """Whether `secret` opens the session. The first use of the new one ends the old one."""
         digest = hashlib.sha256(secret).digest()
         if self._next is not None and hmac.compare_digest(digest, self._next):
-            self._current, self._next = self._next, None
+            self.confirm()
             return True
         return hmac.compare_digest(digest, self._current)
+
+    def confirm(self) -> None:
+        """The client has the answer with the new secret: from now on the old one opens nothing."""
+        if self._next is not None:
+            self._current, self._next = self._next, None

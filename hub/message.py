@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from messaging.envelope import encode_delivery
+from messaging.compression import unpack
+from messaging.envelope import COMPRESSED, encode_delivery
 from netcore.delivery import Delivery
 
 
@@ -18,9 +19,14 @@ class Message(NamedTuple):
     key: int
     """0 unless sequenced."""
     flags: int
-    """Format and `ENCRYPTED`, as in the envelope."""
+    """Format, `ENCRYPTED` and `COMPRESSED`, as in the envelope."""
     type_index: int
     content: bytes
+    """As it travels."""
+
+    def plain(self) -> bytes:
+        """The content, not compressed."""
+        return unpack(self.content) if self.flags & COMPRESSED else self.content
 
     def envelope(self, more_flags: int = 0, offset: int = 0, time_ms: int = 0) -> bytes:
         """The envelope that all receivers share. `more_flags`: TARGETED, STORED (with offset and time)."""

@@ -88,12 +88,16 @@ MAX_INDEX: Final = 0xFFFF
 class Roster(Generic[M]):
     """Who has a name and an index in the channel, seen or not."""
 
-    __slots__ = ("_by_index", "_by_name", "_last_index")
+    __slots__ = ("_by_index", "_by_name", "_last_index", "name_bytes", "version")
 
     def __init__(self) -> None:
         self._by_index: dict[int, M] = {}
         self._by_name: dict[str, M] = {}
         self._last_index = 0
+        self.version = 0
+        """Another number after every change of who is here."""
+        self.name_bytes = 0
+        """Bytes of all names, each with one more."""
 
     def __len__(self) -> int:
         return len(self._by_index)
@@ -122,12 +126,18 @@ class Roster(Generic[M]):
             raise ChannelError(ErrorCode.NAME_TAKEN)
         self._by_name[info.name] = member
         self._by_index[info.index] = member
+        self._changed(len(info.name.encode()) + 1)
 
     def remove(self, member: M) -> None:
         """Free the place."""
         info = member.info
         del self._by_name[info.name]
         del self._by_index[info.index]
+        self._changed(-len(info.name.encode()) - 1)
+
+    def _changed(self, name_bytes: int) -> None:
+        self.version += 1
+        self.name_bytes += name_bytes
 
     def named(self, name: str) -> M | None:
         """Whoever has the name."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from hub.audience import Audience
 from hub.environment import Environment
 from hub.errors import ChannelError, ErrorCode
 from hub.local import LocalMember
@@ -16,8 +17,10 @@ from hub.presence import Roster
 from hub.relay import Relay
 from hub.session import Session
 from hub.type_names import TypeNames
+from messaging.compression import pack
 from messaging.control import TypeName, encode_stream_control
 from messaging.envelope import (
+    COMPRESSED,
     ENCRYPTED,
     FORMAT_MASK,
     MAX_KEY,
@@ -27,7 +30,8 @@ from messaging.envelope import (
     decode_publication,
     flags_of,
 )
-from messaging.errors import malformed
+from messaging.errors import ProtocolError, malformed
+from netcore.codes import CloseCode
 from netcore.delivery import Delivery
 
 _RELIABLE: Final = Delivery.RELIABLE
@@ -38,7 +42,7 @@ _PLAIN: Final = frozenset({0, 1, 2, ENCRYPTED, ENCRYPTED | 1, ENCRYPTED | 2})
 class Publisher:
     """One channel's way of messages: to the relay, to local agents, to the log."""
 
-    __slots__ = ("_channel_id", "_env", "_locals", "_max_bytes", "_relay", "_roster", "types")
+    __slots__ = ("_audience", "_channel_id", "_env", "_locals", "_max_bytes", "_relay", "_roster", "types")
 
     def __init__(
         self,
@@ -53,6 +57,7 @@ class Publisher:
         self._roster = roster
         self._relay = relay
         self._locals = locals
+        self._audience = Audience(env.filters, roster)
         self._max_bytes = env.config.max_message_bytes
         self.types = TypeNames(env.config.types_per_channel, env.config.types_per_agent)
 
@@ -79,6 +84,8 @@ class Publisher:
             else:
                 self._refuse(session, ErrorCode.MESSAGE_TOO_LARGE, number)
         else:
+            if flags & COMPRESSED and kind < _RELIABLE:
+                raise ProtocolError(CloseCode.PROTOCOL_VIOLATION, "compressed")
             published = decode_publication(data)
             try:
                 self._publish_decoded(session, kind, lane, key, published, number)
@@ -94,10 +101,16 @@ class Publisher:
             raise malformed("type_unknown")
         if len(published.content) > self._max_bytes:
             raise ChannelError(ErrorCode.MESSAGE_TOO_LARGE)
-        flags = flags_of(published.format, published.encrypted)
-        message = Message(session.index, kind, lane, key, flags, type_index, published.content)
+        flags, content = flags_of(published.format, published.encrypted), published.content
+        if published.packed is not None:
+            flags, content = flags | COMPRESSED, published.packed
+        message = Message(session.index, kind, lane, key, flags, type_index, content)
         if published.persistent:
+            if published.filter is not None:
+                raise ChannelError(ErrorCode.NOT_STORABLE, "a message with a filter is not stored")
             self._store(session, message, published.to, number)
+        elif published.filter is not None:
+            self._to_matching(session, published.filter, message)
         elif published.to is None:
             self._to_all(session, message)
         elif not self._to_one(session, published.to, message):
@@ -121,13 +134,24 @@ class Publisher:
         if message.kind < _RELIABLE:
             self._relay.broadcast(message)
         else:
-            self._relay.stream_broadcast(message.sender, message.kind, message.envelope())
+            self._relay.stream_broadcast(message, message.envelope())
         if self._locals:
-            self._to_locals(session, message)
+            self._to_locals(session, message, self._locals)
 
-    def _to_locals(self, session: Session, message: Message) -> None:
+    def _to_matching(self, session: Session, filter: str, message: Message) -> None:
+        """To everyone but the sender whose name matches. Raises ChannelError."""
+        chosen = self._audience.matching(filter, session.filter_budget, self._env.clock.now())
+        if message.kind < _RELIABLE:
+            self._relay.send_to_several(chosen, message)
+        else:
+            self._relay.stream_to_several(chosen, message, message.envelope())
+        locals = [local for local in self._locals if local.index in chosen]
+        if locals:
+            self._to_locals(session, message, locals)
+
+    def _to_locals(self, session: Session, message: Message, locals: list[LocalMember]) -> None:
         inbound = self._inbound(session, message, False)
-        for local in tuple(self._locals):
+        for local in tuple(locals):
             local.message(inbound)
 
     def _to_one(self, sender: Session | LocalMember, to: int, message: Message) -> bool:
@@ -141,7 +165,7 @@ class Publisher:
         elif message.kind < _RELIABLE:
             self._relay.send_to(to, message)
         else:
-            self._relay.stream_to(to, message.kind, message.envelope(TARGETED))
+            self._relay.stream_to(to, message, message.envelope(TARGETED))
         return True
 
     def _inbound(self, session: Session, message: Message, targeted: bool) -> Inbound:
@@ -153,7 +177,7 @@ class Publisher:
             self.types.name(message.type_index),
             message.flags & FORMAT_MASK,
             bool(message.flags & ENCRYPTED),
-            message.content,
+            message.plain(),
             targeted,
         )
 
@@ -171,8 +195,14 @@ class Publisher:
         key: int,
         to: str | None,
     ) -> None:
-        """A message from a local agent; not flushed. Raises ChannelError for a type that cannot be used."""
+        """A message from a local agent; not flushed. Raises ChannelError for a type that cannot be used.
+
+        What everyone gets is compressed where that is worth it; what one gets may hold that one's secrets.
+        """
         type_index = self._type_index(type, member.index)
+        packed = pack(content) if to is None else None
+        if packed is not None:
+            flags, content = flags | COMPRESSED, packed
         message = Message(member.index, kind, lane, key, flags, type_index, content)
         if to is not None:
             receiver = self._roster.named(to)
@@ -181,7 +211,7 @@ class Publisher:
         elif kind < _RELIABLE:
             self._relay.broadcast(message)
         else:
-            self._relay.stream_broadcast(message.sender, kind, message.envelope())
+            self._relay.stream_broadcast(message, message.envelope())
 
     # Persistent messages.
 
@@ -212,7 +242,7 @@ class Publisher:
             type=self.types.name(message.type_index),
             format=message.flags & FORMAT_MASK,
             encrypted=bool(message.flags & ENCRYPTED),
-            content=message.content,
+            content=message.plain(),
             to=None if receiver is None else receiver.info.name,
         )
         self._env.log.append(self._channel_id, record, stored)
@@ -223,9 +253,9 @@ class Publisher:
         flags = STORED if to is None else STORED | TARGETED
         envelope = message.envelope(flags, record.offset, record.time_ms)
         if to is not None:
-            self._relay.stream_to(to, message.kind, envelope)
+            self._relay.stream_to(to, message, envelope)
         else:
-            self._relay.stream_broadcast(message.sender, message.kind, envelope)
+            self._relay.stream_broadcast(message, envelope)
             if self._locals:
-                self._to_locals(session, message)
+                self._to_locals(session, message, self._locals)
         self._relay.settle()

@@ -7,7 +7,7 @@ each receiver's session stream.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from hub.environment import Environment
@@ -43,6 +43,7 @@ class Relay:
 
     __slots__ = (
         "_broadcast_by",
+        "_choices",
         "_dirty",
         "_env",
         "_flush_now",
@@ -58,6 +59,7 @@ class Relay:
         self._slots = KeySlots()
         self._links: dict[int, Link] = {}  # by agent index
         self._streams: dict[int, Receiver] = {}
+        self._choices: dict[int, Callable[[int], bool]] = {}  # types wanted, by those who do not want all
         self._sends: dict[
             int, tuple[Send, ...]
         ] = {}  # by sender: everyone else's link.send; emptied on any change
@@ -75,6 +77,7 @@ class Relay:
     def remove(self, index: int) -> None:
         """The receiver's session has ended."""
         self._streams.pop(index, None)
+        self.choose(index, None)
         self.remove_link(index)
         self._slots.forget(index)
 
@@ -88,6 +91,18 @@ class Relay:
         if self._links.pop(index, None) is not None:
             self._changed()
 
+    def choose(self, index: int, types: Callable[[int], bool] | None) -> None:
+        """Deliver to this receiver only messages whose type index `types` is true for; None: all."""
+        if types is not None:
+            self._choices[index] = types
+            self._changed()
+        elif self._choices.pop(index, None) is not None:
+            self._changed()
+
+    def _wants(self, index: int, type_index: int) -> bool:
+        chosen = self._choices.get(index)
+        return chosen is None or chosen(type_index)
+
     def _changed(self) -> None:
         self._sends.clear()
         config = self._env.config
@@ -95,7 +110,7 @@ class Relay:
 
     def _sends_of(self, sender: int) -> tuple[Send, ...]:
         sends = self._sends[sender] = tuple(
-            link.send for index, link in self._links.items() if index != sender
+            link.send for index, link in self._links.items() if index != sender and index not in self._choices
         )
         return sends
 
@@ -117,21 +132,31 @@ class Relay:
             except (QueueFull, ValueError):  # one link's trouble is not the others'
                 self._env.stats.link_failures += 1
         self._env.stats.deliveries += len(sends)
+        if self._choices:
+            self.send_to_several(self._choices, message)
         self._mark_broadcast(sender)
 
     def send_to(self, receiver: int, message: Message) -> None:
         """An unreliable or sequenced message to one; lost where that one has no link."""
-        link = self._links.get(receiver)
-        if link is None:
-            return
-        lane, slot, envelope = self._on_link(message, TARGETED)
-        try:
-            link.send(lane, message.kind, envelope, slot)
-        except (QueueFull, ValueError):
-            self._env.stats.link_failures += 1
-            return
-        self._env.stats.deliveries += 1
-        self._dirty.add(receiver)
+        self._send_to_each((receiver,), message, TARGETED)
+
+    def send_to_several(self, receivers: Iterable[int], message: Message) -> None:
+        """An unreliable or sequenced message to some, but not to its sender."""
+        self._send_to_each((index for index in receivers if index != message.sender), message, 0)
+
+    def _send_to_each(self, receivers: Iterable[int], message: Message, flags: int) -> None:
+        lane, slot, envelope = self._on_link(message, flags)
+        for receiver in receivers:
+            link = self._links.get(receiver)
+            if link is None or not self._wants(receiver, message.type_index):
+                continue
+            try:
+                link.send(lane, message.kind, envelope, slot)
+            except (QueueFull, ValueError):
+                self._env.stats.link_failures += 1
+                continue
+            self._env.stats.deliveries += 1
+            self._dirty.add(receiver)
 
     def _on_link(self, message: Message, flags: int) -> tuple[int, int, bytes]:
         """(lane, key, data) as every receiver's link gets them."""
@@ -142,24 +167,34 @@ class Relay:
 
     # Messages in the session streams.
 
-    def stream_broadcast(self, sender: int, kind: Delivery, envelope: bytes) -> None:
+    def stream_broadcast(self, message: Message, envelope: bytes) -> None:
         """A reliable or ordered message to every session but the sender's."""
+        sender, kind, type_index = message.sender, message.kind, message.type_index
         now, lane = self._env.clock.now(), TO_CLIENT[kind]
+        choices = self._choices
         count = 0
         for receiver in tuple(self._streams.values()):
-            if receiver.index != sender:
+            index = receiver.index
+            if index != sender and (not choices or self._wants(index, type_index)):
                 receiver.deliver(now, lane, kind, envelope)
                 count += 1
         self._env.stats.deliveries += count
         self._mark_broadcast(sender)
 
-    def stream_to(self, receiver: int, kind: Delivery, envelope: bytes) -> None:
-        """A reliable or ordered message to one session."""
+    def stream_to(self, receiver: int, message: Message, envelope: bytes) -> None:
+        """A reliable or ordered message to one session, be it the sender's own."""
         session = self._streams.get(receiver)
-        if session is not None:
+        if session is not None and self._wants(receiver, message.type_index):
+            kind = message.kind
             session.deliver(self._env.clock.now(), TO_CLIENT[kind], kind, envelope)
             self._env.stats.deliveries += 1
             self._dirty.add(receiver)
+
+    def stream_to_several(self, receivers: Iterable[int], message: Message, envelope: bytes) -> None:
+        """A reliable or ordered message to some sessions, but not to the sender's."""
+        for receiver in receivers:
+            if receiver != message.sender:
+                self.stream_to(receiver, message, envelope)
 
     def control_broadcast(self, head: bytes, body: bytes, but: int = 0) -> None:
         """A control message to every session but one."""

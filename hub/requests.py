@@ -27,6 +27,9 @@ class ConnectRequest:
     transports: Sequence[str] = ()
     """The transports wanted, best first; empty: all that the server has. Unknown ones are passed over."""
     poll_source: str = "AUTO"
+    custom_event_type: str | Sequence[str] | None = None
+    """The only message types that are delivered to the agent, as a list or with commas between; None: all, or
+    for a resume what held before."""
     remote_address: str = ""
     """IP address of the caller as text, for the throttles."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from hub.budget import IngressBudget
+from hub.budget import IngressBudget, WorkBudget
 from hub.environment import Environment
 from hub.identity import RotatingSecret
 from hub.ports import AgentInfo, QueueFull, Timer
@@ -54,6 +54,7 @@ class Session:
         "budget",
         "channel",
         "created",
+        "filter_budget",
         "generation",
         "id",
         "inbound",
@@ -98,7 +99,9 @@ class Session:
         self.outbound = StreamSender(config.outbox_messages, config.outbox_bytes, kept_s)
         self._fed = 0  # number of the newest message that the link in use has got
         self.inbound = StreamReceiver(_RECEIVE_WINDOW)
-        self.budget = IngressBudget(config, env.clock.now())
+        now = env.clock.now()
+        self.budget = IngressBudget(config, now)
+        self.filter_budget = WorkBudget(config.filter_steps_per_s, config.filter_steps_burst, now)
         self.kept_until = 0.0
         self._timers: dict[str, Timer] = {}
         self._ack_timer: Timer | None = None

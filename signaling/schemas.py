@@ -55,6 +55,10 @@ Proof = Annotated[
     BeforeValidator(_proof, json_schema_input_type=str),
     Field(description="32 bytes derived from the channel password, as base64url. Never the password."),
 ]
+EventTypes = (
+    Annotated[str, Field(max_length=8192)]
+    | Annotated[list[Annotated[str, Field(max_length=256)]], Field(max_length=32)]
+)
 Transport = Literal["udp", "websocket", "long-poll", "quic", "webtransport", "datachannel"]
 PollSource = Literal["AUTO", "CACHE", "KAFKA", "DATABASE"]
 
@@ -90,6 +94,10 @@ class ConnectBody(_In):
         default=None, description="Transports wanted, best first; left out: all there are."
     )
     poll_source: PollSource = "AUTO"
+    custom_event_type: EventTypes | None = Field(
+        default=None,
+        description="Only messages of these types are delivered to the agent: 1 to 32, as a list or with commas.",
+    )
 
 
 class LinksBody(_In):

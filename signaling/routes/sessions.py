@@ -41,6 +41,7 @@ def sessions_router(hub: Hub, settings: HttpSettings) -> APIRouter:
                 game_options=body.game_options,
                 transports=offers.wanted(request, body.transports),
                 poll_source=body.poll_source,
+                custom_event_type=body.custom_event_type,
                 remote_address=remote_address(request.scope),
             )
         )

@@ -63,7 +63,10 @@ def in_stream(message, number=1):
         (8, ORDERED, b"\x20\0\0\0x", CloseCode.LIMIT_EXCEEDED, "stream_window"),
         (8, ORDERED, b"\0\0\0\0x", CloseCode.PROTOCOL_VIOLATION, "stream_number"),
         (11, UNRELIABLE, b"", CloseCode.FRAME_ENCODING, "publication_truncated"),
-        (11, UNRELIABLE, b"\x80\0x", CloseCode.FRAME_ENCODING, "envelope_flags"),
+        (11, UNRELIABLE, b"\x80\0", CloseCode.FRAME_ENCODING, "varint_truncated"),
+        (11, UNRELIABLE, b"\x80\0\0", CloseCode.FRAME_ENCODING, "filter_length"),
+        (11, UNRELIABLE, b"\xa0\0\0\1\1.x", CloseCode.PROTOCOL_VIOLATION, "to_and_filter"),
+        (8, ORDERED, b"\0\1\x08\0\x01\x20x", CloseCode.FRAME_ENCODING, "compressed_block"),
         (11, UNRELIABLE, b"\x08\0x", CloseCode.PROTOCOL_VIOLATION, "compressed"),
     ],
 )
