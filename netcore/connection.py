@@ -29,6 +29,7 @@ from netcore.recovery import TIMER_SLACK_S, Recovery
 from netcore.reliable_lane import ReliableBudget, ReliableSender
 from netcore.rtt import RttEstimator
 from netcore.send_lanes import SequencedSender, UnreliableSender
+from netcore.shared import SharedBlock
 from netcore.stats import ConnectionStats
 from netcore.varint import MAX_VARINT
 
@@ -119,8 +120,8 @@ class _NoLane:
 _NO_LANE: Final = _NoLane()
 
 
-def _ignore(data: bytes) -> None:
-    """No challenge of ours is ever out: an answer means nothing."""
+def _ignore(what: object) -> None:
+    """For answers to a challenge, of which none of ours is ever out, and for messages after the end."""
 
 
 class Connection:
@@ -264,6 +265,14 @@ class Connection:
             self._open_lane(lane, kind).put(data, key, ttl_s)
         else:
             out.put(data, key, ttl_s)
+
+    def shared_sender(self, lane: int) -> Callable[[SharedBlock], None]:
+        """A call that queues shared messages on a sequenced lane, as `send` would, with nothing in between.
+
+        What it takes once the connection is closed goes nowhere. Raises `ValueError` for a lane of another kind.
+        """
+        out = self._open_lane(lane, Delivery.SEQUENCED)
+        return out.put_shared if isinstance(out, SequencedSender) else _ignore
 
     def flush(self) -> None:
         """What is queued goes out at the end of this wake-up."""

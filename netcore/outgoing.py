@@ -116,6 +116,7 @@ class Outgoing:
                 self._put_path_responses(draft)
             fixed = len(parts)
             draft.chunks = None
+            draft.whole = 0
             if budget > 0:
                 draft.messages = 0
                 while ready:
@@ -125,9 +126,10 @@ class Outgoing:
                         break
                     del ready[0]
             if len(parts) > fixed:
-                head = parts[-3]
-                parts[-3] = _TO_END[head[0]] + head[1:]
-                parts[-2] = b""
+                if draft.whole != len(parts):
+                    head = parts[-3]
+                    parts[-3] = _TO_END[head[0]] + head[1:]
+                    parts[-2] = b""
                 stats.messages_out += draft.messages
                 eliciting = True
             elif fixed > (told >= 0):  # a PATH_RESPONSE

@@ -20,6 +20,7 @@ from netcore.fragments import (
 )
 from netcore.frames import message_head
 from netcore.recovery import Part
+from netcore.shared import SharedBlock, SharedMessage
 from netcore.stats import ConnectionStats
 from netcore.varint import MAX_VARINT, SHORT_VARINTS, encode_varint
 
@@ -34,11 +35,13 @@ _HEAD_KEY2: Final = struct.Struct(">BBHH").pack
 class Draft:
     """A packet being filled. `parts` holds three pieces a message after whatever frames stand in front."""
 
-    __slots__ = ("chunks", "messages", "parts", "room")
+    __slots__ = ("chunks", "messages", "parts", "room", "whole")
 
     def __init__(self) -> None:
         """Empty, without room: `reset` first."""
         self.parts: list[bytes] = []
+        self.whole = 0
+        """Length of `parts` after a frame that is one piece: a shared one, which keeps its length field."""
         self.room = 0
         self.chunks: list[Part] | None = None
         """Reliable parts inside, for the record of sent packets."""
@@ -47,6 +50,7 @@ class Draft:
     def reset(self, room: int) -> None:
         """Start a packet with `room` bytes for frames."""
         self.parts = []
+        self.whole = 0
         self.room = room
         self.chunks = None
         self.messages = 0
@@ -183,10 +187,26 @@ class SequencedSender:
     Ids count for each key, so that 16 bits suffice however many keys there are.
     """
 
-    __slots__ = ("_cut", "_ids", "_lane", "_pending", "_ready", "_ready_lanes", "_slot", "_type", "kind")
+    __slots__ = (
+        "_block",
+        "_cut",
+        "_ids",
+        "_lane",
+        "_pending",
+        "_ready",
+        "_ready_lanes",
+        "_shared",
+        "_shared_large",
+        "_slot",
+        "_type",
+        "kind",
+    )
 
     def __init__(self, lane: int, ready_lanes: list[Any]) -> None:
         """No key known yet."""
+        self._block: SharedBlock | None = None  # the newest, while it is all that waits of shared messages
+        self._shared: dict[int, bytes] = {}  # frames, by key
+        self._shared_large: dict[int, SharedMessage] = {}  # those that go in parts
         self.kind = Delivery.SEQUENCED
         self._lane = lane
         self._slot = Delivery.SEQUENCED << 6 | lane
@@ -210,6 +230,29 @@ class SequencedSender:
             self._ready = True
             self._ready_lanes.append(self)
 
+    def put_shared(self, block: SharedBlock) -> None:
+        """Queue messages that other connections send as well, in place of unsent older ones of their keys."""
+        if self._block is None and not self._shared and not self._shared_large:
+            self._block = block
+        else:
+            self._unpack_block()
+            self._block = block
+            self._unpack_block()
+        if not self._ready:
+            self._ready = True
+            self._ready_lanes.append(self)
+
+    def _unpack_block(self) -> None:
+        """Put the block's messages one by one: they do not go out as they came."""
+        block, self._block = self._block, None
+        for message in () if block is None else block.messages:
+            if message.frame is None:
+                self._shared.pop(message.key, None)
+                self._shared_large[message.key] = message
+            else:
+                self._shared_large.pop(message.key, None)
+                self._shared[message.key] = message.frame
+
     def _admit(self, key: int) -> None:
         if not 0 <= key <= MAX_VARINT:
             raise ValueError(f"key {key} out of range, must be 0 to {MAX_VARINT}")
@@ -226,6 +269,21 @@ class SequencedSender:
             if not self._cut.fill(draft):
                 return False
             self._cut = None
+        block = self._block
+        if block is not None:
+            data = block.data
+            if data is not None and len(data) <= draft.room:
+                self._block = None
+                draft.parts.append(data)
+                draft.room -= len(data)
+                draft.messages += len(block.messages)
+                draft.whole = len(draft.parts)
+            else:
+                self._unpack_block()
+        if self._shared and not self._fill_shared(draft):
+            return False
+        if self._shared_large and not self._fill_shared_large(draft):
+            return False
         pending, ids = self._pending, self._ids
         parts, room = draft.parts, draft.room
         head_type, lane = self._type, self._lane
@@ -260,6 +318,34 @@ class SequencedSender:
             del pending[key]
         return False
 
+    def _fill_shared(self, draft: Draft) -> bool:
+        shared, parts, room = self._shared, draft.parts, draft.room
+        before = len(parts)
+        for frame in shared.values():
+            size = len(frame)
+            if size > room:
+                break
+            parts.append(frame)
+            room -= size
+        done = len(parts) - before
+        if done:
+            draft.room = room
+            draft.messages += done
+            draft.whole = len(parts)
+            for key in list(islice(shared, done)):
+                del shared[key]
+        return not shared
+
+    def _fill_shared_large(self, draft: Draft) -> bool:
+        for key, message in list(self._shared_large.items()):
+            del self._shared_large[key]
+            draft.messages += 1
+            self._cut = _Cut(message.data, self._slot, message.number, encode_varint(key))
+            if not self._cut.fill(draft):
+                return False
+            self._cut = None
+        return True
+
     def _fill_rare(self, draft: Draft, key: int, data: bytes) -> bool:
         """A message that needs more than the fast path: lane 0, a long key, parts, or a tight packet."""
         size = len(data)
@@ -282,7 +368,9 @@ class SequencedSender:
 
     def queued_bytes(self) -> int:
         """Unsent bytes."""
-        return sum(map(len, self._pending.values()))
+        large = sum(len(message.data) for message in self._shared_large.values())
+        block = 0 if self._block is None else sum(len(message.data) for message in self._block.messages)
+        return sum(map(len, self._pending.values())) + sum(map(len, self._shared.values())) + large + block
 
 
 class _Cut:

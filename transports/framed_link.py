@@ -6,9 +6,10 @@ The transport below (a `Carrier`) moves byte strings; this link turns them into 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
-from hub.ports import LinkHandler, QueueFull
+from hub.ports import LinkHandler, QueueFull, SharedBlock
 from messaging.link_frames import MAX_FRAME_DATA_BYTES, MAX_KEY, encode_frame, iterate_frames
 from netcore.codes import CloseCode
 from netcore.delivery import Delivery
@@ -89,6 +90,15 @@ class FramedLink:
     def rtt_s(self) -> float | None:
         """Smoothed round trip in seconds, None before the first sample."""
         return self._carrier.rtt_s
+
+    def shared_sender(self, lane: int) -> Callable[[SharedBlock], None]:
+        """A call that queues shared messages on a sequenced lane (see `hub.ports.Link.shared_sender`)."""
+
+        def send(block: SharedBlock) -> None:
+            for message in block.messages:
+                self.send(lane, Delivery.SEQUENCED, message.data, message.key)
+
+        return send
 
     def send(self, lane: int, kind: Delivery, data: bytes, key: int = 0) -> None:
         """Queue one message (see `hub.ports.Link.send`).

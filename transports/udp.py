@@ -17,7 +17,15 @@ from netcore.server import Refusal
 class UdpLink:
     """A `hub.ports.Link` over one established connection, and that connection's handler."""
 
-    __slots__ = ("_closed", "_connection", "_handler", "message_received", "send", "transport")
+    __slots__ = (
+        "_closed",
+        "_connection",
+        "_handler",
+        "message_received",
+        "send",
+        "shared_sender",
+        "transport",
+    )
 
     def __init__(self, connection: Connection) -> None:
         """`attach` has to follow before anything is received."""
@@ -27,6 +35,7 @@ class UdpLink:
         self._closed = False
         self.send = connection.send
         """The connection's own: no call in between. `ValueError` for what no lane of NCP takes."""
+        self.shared_sender = connection.shared_sender
         self.message_received: Callable[[int, Delivery, int, bytes], None] = self._not_attached
 
     def attach(self, handler: LinkHandler) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from messaging_agent.session_core import ClientSession
 from messaging_agent.session_timer import SessionTimer
 
-from hub.ports import SharedMessage
+from hub.ports import SharedBlock
 from hub.requests import ConnectAnswer
 from netcore.codes import CloseCode
 from netcore.delivery import Delivery
@@ -32,8 +32,12 @@ class PipeEnd:
         self.waiting: list[tuple[int, Delivery, bytes, int]] = []
         self.arrives: dict[int, float] = {}
 
-    def shared_sender(self, lane: int) -> Callable[[SharedMessage], None]:
-        return lambda message: self.send(lane, Delivery.SEQUENCED, message.data, message.key)
+    def shared_sender(self, lane: int) -> Callable[[SharedBlock], None]:
+        def send(block: SharedBlock) -> None:
+            for message in block.messages:
+                self.send(lane, Delivery.SEQUENCED, message.data, message.key)
+
+        return send
 
     def send(self, lane: int, kind: Delivery, data: bytes, key: int = 0) -> None:
         if self.open:

@@ -11,7 +11,7 @@ from typing import Any
 from hub.config import HubConfig
 from hub.hub import Hub
 from hub.keys import KeyRing
-from hub.ports import LinkHandler, QueueFull
+from hub.ports import LinkHandler, QueueFull, SharedBlock
 from hub.requests import ConnectAnswer, ConnectRequest, LinkOffer
 from messaging.claims import decode_claims
 from messaging.control import (
@@ -86,6 +86,13 @@ class FakeLink:
         self.cap_bytes = 1 << 30
         self.under_way = 0  # bytes of reliable messages since the other end last read
         self.handler: LinkHandler | None = None
+
+    def shared_sender(self, lane: int) -> Callable[[SharedBlock], None]:
+        def send(block: SharedBlock) -> None:
+            for message in block.messages:
+                self.send(lane, Delivery.SEQUENCED, message.data, message.key)
+
+        return send
 
     def send(self, lane: int, kind: Delivery, data: bytes, key: int = 0) -> None:
         assert isinstance(data, bytes)
