@@ -56,11 +56,15 @@ class ConnectionNode:
         self.peer = peer
         self.wake: Callable[[], None] = lambda: None
         self.timers = 0
+        self.dirty = False
 
     def receive_datagram(self, data: bytes, addr: Address, now: float) -> None:
         self.connection.receive_packet(data, addr, now)
 
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, Address]]:
+        if not self.dirty:
+            return []  # an endpoint asks only who said so
+        self.dirty = False
         packets = self.connection.datagrams_to_send(now)
         assert all(len(packet) <= 1200 for packet in packets)
         due = self.connection.next_timer()
@@ -137,7 +141,10 @@ class LinkedPair:
         self.client.flush()
 
     def _wake(self, connection: Connection) -> None:
-        self.nodes[connection].wake()
+        node = self.nodes[connection]
+        assert not node.dirty, "dirty is said once until the next flush"
+        node.dirty = True
+        node.wake()
 
     def run(self, seconds: float) -> None:
         self.world.run_for(seconds)
