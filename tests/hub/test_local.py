@@ -185,7 +185,7 @@ def test_the_room_flushes_when_it_wants_past_the_relay_tick(rooms):
     port.flush()
     assert all(client.link.flushes == 1 for client in clients)
     port.send(UNRELIABLE, "chat-text", b"c")
-    assert clients[0].contents() == [b"a", b"b", b"c"]
+    assert sorted(clients[0].contents()) == [b"a", b"b", b"c"]  # lanes keep no order among each other
 
 
 @pytest.mark.parametrize(
