@@ -71,6 +71,23 @@ async def test_the_four_kinds_pass_over_every_transport(loopback: Loopback, tran
         assert all(message.to_me and message.type == "test" for message in heard.values())
 
 
+@pytest.mark.parametrize("transport", ["udp", "websocket"])
+async def test_filters_and_chosen_types_choose_who_gets_a_message(loopback: Loopback, transport: str) -> None:
+    async with (
+        loopback.join("red-1", transport) as ada,
+        loopback.join("red-2", transport) as bob,
+        loopback.join("blue-1", transport, custom_event_type="goal, end") as cem,
+    ):
+        for delivery in ("ordered", "unreliable"):
+            ada.send("for the reds", filter="red-.*", delivery=delivery)
+            ada.send("for all", delivery=delivery)
+            await ada.send("a goal", type="goal", delivery=delivery)
+            assert await collect(bob, 3) == ["for the reds", "for all", "a goal"]
+            assert await collect(cem, 1) == ["a goal"]
+        with pytest.raises(MessageRefused, match="look-ahead"):
+            await ada.send("x", filter="(?=x)")
+
+
 async def test_the_server_never_sees_what_is_said(loopback: Loopback) -> None:
     async with loopback.join("ada", "udp") as ada, loopback.join("bob", "udp", encrypt=False) as bob:
         await ada.send("a secret")

@@ -218,6 +218,33 @@ def test_publications_say_what_the_program_said(story: Story) -> None:
     assert link.sent[-1][0::3] == (20, 5)
 
 
+def test_a_filter_goes_with_the_message_which_then_is_not_stored(story: Story) -> None:
+    link = story.server.connect(None, "bob")
+    story.session.send("go", filter="red-.*")
+    ((_, published),) = link.published
+    assert (published.filter, published.to, published.persistent) == ("red-.*", None, False)
+
+
+@pytest.mark.parametrize(
+    ("delivery", "to", "compressed"),
+    [
+        (Delivery.ORDERED, None, True),
+        (Delivery.RELIABLE, None, True),
+        (Delivery.ORDERED, "bob", False),
+        (Delivery.UNRELIABLE, None, False),
+    ],
+)
+def test_bulk_for_everyone_is_compressed(
+    story: Story, delivery: Delivery, to: str | None, compressed: bool
+) -> None:
+    link = story.server.connect(None, "bob")
+    bulk = "".join(f"tile {number} grass, " for number in range(60))
+    story.session.send(bulk, delivery=delivery, to=to)
+    ((_, published),) = link.published
+    assert published.content == bulk.encode()
+    assert (published.packed is not None) == compressed
+
+
 def test_a_type_is_sent_by_number_once_the_server_has_announced_it(story: Story) -> None:
     link = story.server.connect()
     story.session.send("1", type="move")
@@ -249,12 +276,16 @@ def test_a_message_for_a_local_agent_is_not_stored_unless_asked(story: Story) ->
         ({"content": "x", "key": 3}, "sequenced"),
         ({"content": "x", "key": 1 << 30, "delivery": Delivery.SEQUENCED}, "key is"),
         ({"content": "x", "ephemeral": False, "delivery": Delivery.UNRELIABLE}, "stored"),
+        ({"content": "x", "ephemeral": False, "filter": ".*"}, "not stored"),
+        ({"content": "x", "to": "bob", "filter": ".*"}, "not both"),
+        ({"content": "x", "filter": ""}, "filter has 0"),
+        ({"content": "x", "filter": "a" * 257}, "filter has 257"),
     ],
 )
 def test_a_wrong_argument_is_a_value_error_that_names_it(
     story: Story, arguments: dict[str, object], sentence: str
 ) -> None:
-    link = story.server.connect()
+    link = story.server.connect(None, "bob")
     with pytest.raises(ValueError, match=sentence):
         story.session.send(**arguments)  # type: ignore[arg-type]
     assert link.published == []

@@ -187,7 +187,20 @@ BAD_BODIES: list[tuple[dict[str, Any], str]] = [
     ({"transports": ["carrier pigeon"]}, "transports"),
     ({"transports": ["udp"] * 7}, "transports"),
     ({"poll_source": "auto"}, "poll_source"),
+    ({"custom_event_type": 5}, "custom_event_type"),
+    ({"custom_event_type": ""}, "custom_event_type"),
+    ({"custom_event_type": []}, "custom_event_type"),
+    ({"custom_event_type": ["x" * 65]}, "custom_event_type"),
+    ({"custom_event_type": [f"t{number}" for number in range(33)]}, "custom_event_type"),
+    ({"custom_event_type": "a,b\tc"}, "custom_event_type"),
 ]
+
+
+@pytest.mark.parametrize("chosen", ["pos", "pos, goal", ["pos", "goal"], [f"t{n}" for n in range(32)]])
+async def test_event_types_can_be_chosen(api: Api, client: httpx.AsyncClient, chosen: Any) -> None:
+    body = api.body() | {"custom_event_type": chosen}
+    response = await client.post("/api/v1/sessions", json=body, headers=api.bearer())
+    assert response.status_code == 201
 
 
 @pytest.mark.parametrize(("changes", "word"), BAD_BODIES)
