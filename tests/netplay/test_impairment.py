@@ -88,3 +88,38 @@ async def test_nothing_happens_before_there_is_a_target_or_after_the_end() -> No
         await asyncio.sleep(0.02)
     proxy.close()
     proxy.close()
+
+
+async def test_counters_outlive_the_clients(ends) -> None:
+    client, server, _ = ends
+    proxy = UdpImpairment(lambda number: LinkModel(number, loss=float(number % 2)))
+    await proxy.start("127.0.0.1")
+    proxy.target = server.getsockname()
+    client.sendto(b"there", ("127.0.0.1", proxy.port))
+    _, address = await receive(server)
+    server.sendto(b"lost on the way back", address)
+    async with asyncio.timeout(2):
+        while not proxy.totals()[1].offered:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+    proxy.close()
+    there, back = proxy.totals()
+    assert (there.offered, there.arrived, back.offered, back.lost) == (1, 1, 1, 1)
+    assert proxy.clients_seen == 1
+
+
+async def test_a_client_that_fell_silent_makes_room(ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, server, _ = ends
+    monkeypatch.setattr("netplay.impairment._MAX_CLIENTS", 1)
+    proxy = UdpImpairment(LinkModel, idle_s=0.05)
+    await proxy.start("127.0.0.1")
+    proxy.target = server.getsockname()
+    with udp() as other:
+        client.sendto(b"one", ("127.0.0.1", proxy.port))
+        await receive(server)
+        other.sendto(b"too many", ("127.0.0.1", proxy.port))
+        with pytest.raises(TimeoutError):
+            await receive(server, 0.1)
+        assert proxy.clients_refused == 1
+        other.sendto(b"two", ("127.0.0.1", proxy.port))
+        assert (await receive(server))[0] == b"two"
+    proxy.close()
