@@ -140,8 +140,10 @@ class ReceivedPackets:
     def forget_up_to(self, pn: int) -> None:
         """An acknowledgement with largest `pn` was itself acknowledged: ranges up to it are done with."""
         if pn >= self._low:
-            self._low = min(pn + 1, self.largest)
-            self._older.clear()
+            low = pn + 1
+            self._low = low if low < self.largest else self.largest
+            if self._older:
+                self._older.clear()
             return
         older = self._older
         while older and older[-1][1] <= pn:

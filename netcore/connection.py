@@ -361,9 +361,7 @@ class Connection:
     def next_timer(self) -> float | None:
         """When `handle_timer` must be called at the latest; None once closed."""
         phase = self._phase
-        if phase is _CLOSED:
-            return None
-        if phase is _CLOSING:
+        if phase is not _OPEN and phase is not _DRAINING:
             return self._closing.timer()
         due = self._heard_at + self._idle_s
         recovery = self._recovery
@@ -373,7 +371,7 @@ class Connection:
             quiet_since = self._heard_at if self._heard_at > self._pinged_at else self._pinged_at
             at = quiet_since + self._keepalive_s
         else:
-            at = None
+            return due
         if at is not None and at < due:
             due = at
         at = self._acks.deadline
