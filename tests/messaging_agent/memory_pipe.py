@@ -29,6 +29,8 @@ class PipeEnd:
         self.handler: Any = None
         self.other: PipeEnd
         self.open = True
+        self.mute = False
+        """Nothing that it sends arrives any more."""
         self.waiting: list[tuple[int, Delivery, bytes, int]] = []
         self.arrives: dict[int, float] = {}
 
@@ -53,7 +55,7 @@ class PipeEnd:
             self.arrives[lane] = at
 
             def arrive(lane: int = lane, kind: Delivery = kind, data: bytes = data, key: int = key) -> None:
-                if not self.pipe.cut_at_once and self.other.open and self.other.handler is not None:
+                if not self.mute and self.other.open and self.other.handler is not None:
                     self.other.handler.link_message(lane, kind, key, data)
 
             clock.call_at(at, arrive)
@@ -82,12 +84,13 @@ class Pipe:
         self.clock = world.clock
         self.random = random.Random(seed)
         self.loss = loss
-        self.cut_at_once = False
         self.client, self.server = PipeEnd(self, transport), PipeEnd(self, transport)
         self.client.other, self.server.other = self.server, self.client
 
-    def cut(self, client_after_s: float = 0.3, server_after_s: float = 0.6) -> None:
-        self.cut_at_once = True
+    def cut(self, client_after_s: float = 0.3, server_after_s: float = 0.6, ways: str = "both") -> None:
+        """`ways`: whose messages are lost, `client`, `server` or `both`."""
+        self.client.mute = self.client.mute or ways != "server"
+        self.server.mute = self.server.mute or ways != "client"
         for end, after_s in ((self.client, client_after_s), (self.server, server_after_s)):
             notice = functools.partial(end.closed, CloseCode.IDLE, "cut", remote=False)
             self.clock.call_at(self.clock.now() + after_s, notice)

@@ -471,6 +471,20 @@ def test_replaced_by_ones_own_new_link_is_no_end(story: Story) -> None:
     assert story.told.events("gone") == [(CloseCode.REPLACED, False)]
 
 
+def test_replaced_by_ones_own_new_link_that_was_lost_before_its_welcome_is_no_end(story: Story) -> None:
+    story.server.connect()
+    old = story.server.attachment
+    story.server.attach()
+    story.server.attachment.link_closed(CloseCode.IDLE, "lost", False)
+    old.link_closed(CloseCode.REPLACED, "newer", True)
+    assert story.session.state is SessionState.AWAY
+    assert story.told.log[-1] == ("gone", CloseCode.REPLACED, True)
+    story.server.attach()
+    story.server.welcome()
+    story.server.attachment.link_closed(CloseCode.REPLACED, "another client", True)
+    assert type(story.session.closed) is Replaced
+
+
 def test_a_failed_upgrade_leaves_the_old_link_at_work(story: Story) -> None:
     old = story.server.connect()
     story.server.attach()

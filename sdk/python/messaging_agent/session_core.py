@@ -90,6 +90,7 @@ class ClientSession:
         self._random = random
         self._live: Attachment | None = None
         self._pending: Attachment | None = None
+        self._newest: Attachment | None = None  # the last that sent ATTACH, whatever became of it
         self._retold = False
         self._ready = False
         self._ack_at: float | None = None
@@ -285,7 +286,7 @@ class ClientSession:
             raise self._closed
         if self._pending is not None:
             self._pending.close(CloseCode.NORMAL, "a newer link took its place")
-        attachment = self._pending = Attachment(self, link, self._incoming.stream.received)
+        attachment = self._pending = self._newest = Attachment(self, link, self._incoming.stream.received)
         message = control.encode_link_control(control.Attach(attachment.received))
         link.send(CONTROL, Delivery.ORDERED, message)
         link.flush()
@@ -353,9 +354,12 @@ class ClientSession:
         else:
             return
         stranded = self._live is None and self._pending is None
+        # The link that took this one's place may be this session's own, lost before its welcome. If it was another
+        # client's, the session id that is held here no longer opens anything.
+        by_ourselves = code == CloseCode.REPLACED and attachment is not self._newest
         if self.state is SessionState.LEAVING:
             self.end(CloseCode.NORMAL, "left")
-        elif stranded and not _session_survives(code, remote=remote):
+        elif stranded and not by_ourselves and not _session_survives(code, remote=remote):
             self.end(code, reason, remote=remote)
         else:
             if stranded and self.state is SessionState.LIVE:
