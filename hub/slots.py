@@ -2,6 +2,10 @@
 
 docs/protocol/messaging.md, section 4.5. A receiver keeps at most 256 keys for its one sequenced lane; a
 channel may have more pairs of sender and key than that, so the least recently used ones share.
+
+What goes to everyone and what goes to some have slots of their own: messages to everyone are framed once and
+counted once for all receivers (`netcore.shared`), the others for each connection, and one link key must not
+be counted in two ways.
 """
 
 from __future__ import annotations
@@ -10,18 +14,21 @@ from collections import OrderedDict
 from typing import Final
 
 SLOTS: Final = 256
+SLOTS_TO_EVERYONE: Final = 192
+SLOTS_TO_SOME: Final = SLOTS - SLOTS_TO_EVERYONE
 _LANE_BITS = 6
 _KEY_BITS = 30
 
 
 class KeySlots:
-    """Interns (sender, lane, key) into 0..255."""
+    """Interns (sender, lane, key) into `count` numbers from `first`."""
 
-    __slots__ = ("_counts", "_free", "_slots")
+    __slots__ = ("_count", "_counts", "_free", "_slots")
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 0, count: int = SLOTS) -> None:
+        self._count = count
         self._slots: OrderedDict[int, int] = OrderedDict()  # sender, lane and key in one int → slot
-        self._free = list(range(SLOTS - 1, -1, -1))
+        self._free = list(range(first + count - 1, first - 1, -1))
         self._counts: dict[int, int] = {}  # slots held by each sender
 
     def slot(self, sender: int, lane: int, key: int) -> int:
@@ -41,7 +48,7 @@ class KeySlots:
 
         So one member with very many keys wears out its own slots, not the others'.
         """
-        share = SLOTS // (len(self._counts) + 1)
+        share = self._count // (len(self._counts) + 1)
         own = self._counts.get(sender, 0) > share
         for name in self._slots:
             holder = name >> _LANE_BITS + _KEY_BITS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hub.ports import QueueFull
+from hub.slots import SLOTS, SLOTS_TO_EVERYONE
 from netcore.delivery import Delivery
 from tests.support.hub_world import HubWorld
 
@@ -108,7 +109,7 @@ def test_a_member_with_very_many_keys_never_leaves_the_slots():
     for key in range(1000):
         ann.send(b"x", SEQUENCED, key=key)
     assert ben.link.closed is None
-    assert {key for _, _, _, key in ben.link.flushed} == set(range(256))
+    assert {key for _, _, _, key in ben.link.flushed} == set(range(SLOTS_TO_EVERYONE))
 
 
 def test_one_link_that_raises_does_not_keep_the_message_from_the_others():
@@ -160,7 +161,7 @@ def test_one_tick_is_waited_for_however_many_messages_come():
 def test_a_leaver_takes_nothing_with_it_and_gives_its_slots_back():
     world = HubWorld(ingress_messages_burst=1e6)
     ann, ben, cem = world.clients(3)
-    for key in range(256):
+    for key in range(SLOTS_TO_EVERYONE):
         ben.send(b"x", SEQUENCED, key=key)
     ben.leave()
     delivered = world.hub.stats()["deliveries"]
@@ -168,6 +169,23 @@ def test_a_leaver_takes_nothing_with_it_and_gives_its_slots_back():
     ann.send(b"state", UNRELIABLE)
     assert world.hub.stats()["deliveries"] == delivered + 2  # cem alone
     forget([cem])
-    for key in range(256):
+    for key in range(SLOTS_TO_EVERYONE):
         ann.send(b"x", SEQUENCED, key=key)
-    assert {key for _, _, _, key in cem.link.flushed} == set(range(256))
+    assert {key for _, _, _, key in cem.link.flushed} == set(range(SLOTS_TO_EVERYONE))
+
+
+def test_what_goes_to_one_never_takes_the_slot_of_what_goes_to_everyone():
+    world = HubWorld(ingress_messages_burst=1e6)
+    ann, ben, cem = world.clients(3)
+    forget([ben, cem])
+    for key in range(300):
+        ann.send(b"all", SEQUENCED, key=key)
+        ann.send(b"one", SEQUENCED, key=key, to=ben.welcome.index)
+    slots = {body[-3:]: set() for _, _, body, _ in ben.link.flushed}
+    for _, _, body, slot in ben.link.flushed:
+        slots[body[-3:]].add(slot)
+    assert slots == {
+        b"all": set(range(SLOTS_TO_EVERYONE)),
+        b"one": set(range(SLOTS_TO_EVERYONE, SLOTS)),
+    }
+    assert not {slot for _, _, _, slot in cem.link.flushed} & slots[b"one"]
