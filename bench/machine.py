@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("aioquic", "cryptography", "uvloop", "websockets", "numpy")
+_PACKAGES = ("aioquic", "cryptography", "numpy", "pyenet", "uvloop", "websockets")
 
 
 def machine_facts() -> dict[str, Any]:
