@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 State = TypeVar("State")
+State_contra = TypeVar("State_contra", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +15,21 @@ class Result:
     """How a match ended."""
 
     winner: int | None
-    """The seat that won; None: a draw."""
+    """The team that won; None: a draw."""
     reason: str
     """The rule that ended it: `goals`, `time`, `forfeit`, ..."""
     score: tuple[int, ...]
-    """One number for each seat."""
+    """One number for each team."""
+
+
+class Tally(Protocol[State_contra]):
+    """What a match's players did, read off its states; no part of the rules."""
+
+    def see(self, state: State_contra) -> list[dict[str, Any]]:
+        """Take each state in order. Returns what happened in its tick and no client may miss: JSON objects."""
+
+    def seats(self) -> list[dict[str, Any]]:
+        """For each seat what it did so far, as JSON objects."""
 
 
 class Game(Protocol[State]):
@@ -27,13 +38,18 @@ class Game(Protocol[State]):
     name: str
     """As in `connect(game=...)`."""
     version: int
-    """Rises with any change that could change one bit of a state: a recording replays only under its own."""
+    """Rises with any change that could change one bit of a state."""
+    replayable: frozenset[int]
+    """The versions whose recordings this one replays bit for bit, its own among them."""
     tick_hz: int
     seat_count: int
     neutral: bytes
     """The input of a seat that does nothing. Every input has its length, and rules take any bytes of it."""
     options: dict[str, Any]
     """As announced and written into recordings: `make_game(name, options)` makes this game again."""
+
+    def team_of(self, seat: int) -> int:
+        """The team that `seat` plays for, from 0."""
 
     def start(self, seed: int) -> State:
         """The state at tick 0."""
@@ -42,13 +58,13 @@ class Game(Protocol[State]):
         """The state one tick later. One input for each seat."""
 
     def forfeit(self, state: State, seat: int) -> State:
-        """The state after the agent of `seat` left for good: the match is over."""
+        """The state after the agent of `seat` left for good: the match is over, its team has lost."""
 
     def snapshot(self, state: State) -> bytes:
         """The state for the clients, complete."""
 
-    def news(self, state: State) -> list[dict[str, Any]]:
-        """What happened in the tick that led to `state` and no client may miss. JSON objects."""
+    def tally(self) -> Tally[State]:
+        """An empty tally for one match."""
 
     def result(self, state: State) -> Result | None:
         """How the match ended, None while it goes on."""

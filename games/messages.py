@@ -20,7 +20,7 @@ INPUT: Final = "game-input"
 COMMAND: Final = "game-command"
 """Agent to room, ordered or reliable, JSON."""
 
-COMMANDS: Final = frozenset({"ready", "unready", "sit", "stand"})
+COMMANDS: Final = frozenset({"ready", "unready", "sit", "stand", "start", "pause", "resume"})
 MAX_COMMAND_BYTES: Final = 256
 MAX_EVENT_BYTES: Final = 8192
 MAX_SEATS: Final = 16
@@ -110,17 +110,33 @@ def decode_event(data: bytes) -> dict[str, Any]:
     return event
 
 
-def encode_command(command: str) -> bytes:
-    """One of `COMMANDS` as JSON."""
-    return json.dumps({"command": command}, separators=(",", ":")).encode()
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What an agent asks of the room."""
+
+    name: str
+    """One of `COMMANDS`."""
+    seat: int | None = None
+    """Of `sit`: which seat; None: any."""
 
 
-def decode_command(data: bytes) -> str:
+def encode_command(name: str, seat: int | None = None) -> bytes:
+    """One of `COMMANDS` as JSON; `seat` for `sit` only."""
+    command: dict[str, Any] = {"command": name}
+    if seat is not None:
+        command["seat"] = seat
+    return json.dumps(command, separators=(",", ":")).encode()
+
+
+def decode_command(data: bytes) -> Command:
     """The command in `data`. Raises `MessageError`."""
-    command = _json_object(data, MAX_COMMAND_BYTES).get("command")
-    if not isinstance(command, str) or command not in COMMANDS:
+    fields = _json_object(data, MAX_COMMAND_BYTES)
+    name, seat = fields.get("command"), fields.get("seat")
+    if not isinstance(name, str) or name not in COMMANDS:
         raise MessageError("an unknown command")
-    return command
+    if seat is not None and (type(seat) is not int or not 0 <= seat < MAX_SEATS or name != "sit"):
+        raise MessageError("a seat that no room has")
+    return Command(name, seat)
 
 
 def _json_object(data: bytes, limit: int) -> dict[str, Any]:

@@ -19,6 +19,10 @@ MAX_TICKS: Final = 1_000_000
 MAX_SEATS: Final = 16
 MAX_INPUT_BYTES: Final = 64
 
+MAX_HOLDERS: Final = 10_000
+BOT: Final = 0
+AGENT: Final = 1
+
 _SAME: Final = 0
 _GIVEN: Final = 1
 
@@ -91,12 +95,20 @@ class Recording:
     """One for each seat, all of the same length."""
     forfeits: list[tuple[int, int]] = field(default_factory=list)
     """(tick after which, seat) of agents that left the match."""
+    holders: list[tuple[int, int, int]] = field(default_factory=list)
+    """(first tick, seat, BOT or AGENT): whose inputs the seat's are from then on. For those who watch; a replay
+    needs the inputs only."""
     final_hash: str = ""
 
     @property
     def ticks(self) -> int:
         """How many ticks the match had."""
         return self.tracks[0].ticks
+
+    def hold(self, tick: int, seat: int, holder: int) -> None:
+        """From `tick` on the inputs of `seat` are those of `holder`, BOT or AGENT. Beyond the limit: not noted."""
+        if len(self.holders) < MAX_HOLDERS:
+            self.holders.append((tick, seat, holder))
 
     def encode(self) -> bytes:
         """The recording as the bytes of a file."""
@@ -113,6 +125,7 @@ class Recording:
                 "input_bytes": self.tracks[0].input_bytes,
                 "tracks": [track.encode() for track in self.tracks],
                 "forfeits": [list(forfeit) for forfeit in self.forfeits],
+                "holders": [list(holder) for holder in self.holders],
                 "final_hash": self.final_hash,
             }
         )
@@ -140,6 +153,7 @@ class Recording:
             tick_hz=_int(fields, "tick_hz", 1000),
             tracks=[InputTrack.decode(track, input_bytes, ticks) for track in tracks],
             forfeits=[_forfeit(item, ticks, len(tracks)) for item in _list(fields, "forfeits", MAX_SEATS)],
+            holders=[_holder(item, ticks, len(tracks)) for item in _list(fields, "holders", MAX_HOLDERS, [])],
             final_hash=_str(fields, "final_hash"),
         )
 
@@ -182,8 +196,8 @@ def _str(fields: dict[str, Any], name: str) -> str:
     return value
 
 
-def _list(fields: dict[str, Any], name: str, limit: int) -> list[Any]:
-    value = fields.get(name)
+def _list(fields: dict[str, Any], name: str, limit: int, missing: list[Any] | None = None) -> list[Any]:
+    value = fields.get(name, missing)
     if not isinstance(value, list) or len(value) > limit:
         raise RecordingError(f"{name} is not a list of at most {limit}")
     return value
@@ -194,3 +208,12 @@ def _forfeit(item: Any, ticks: int, seats: int) -> tuple[int, int]:
         case [int(tick), int(seat)] if 0 <= tick <= ticks and 0 <= seat < seats:
             return tick, seat
     raise RecordingError("a forfeit is not (tick, seat) of this match")
+
+
+def _holder(item: Any, ticks: int, seats: int) -> tuple[int, int, int]:
+    match item:
+        case [int(tick), int(seat), int(holder)] if (
+            0 <= tick <= ticks + 1 and 0 <= seat < seats and holder in (BOT, AGENT)
+        ):
+            return tick, seat, holder
+    raise RecordingError("a holder is not (tick, seat, 0 or 1) of this match")

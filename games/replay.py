@@ -57,8 +57,11 @@ def _game_of(recording: Recording) -> Game[Any]:
         game = make_game(recording.game, recording.options)
     except ValueError as error:
         raise RecordingError(str(error)) from error
-    if game.version != recording.game_version:
-        raise RecordingError(f"{game.name} is now version {game.version}, not {recording.game_version}")
+    if recording.game_version not in game.replayable:
+        versions = ", ".join(map(str, sorted(game.replayable)))
+        raise RecordingError(
+            f"a match of {game.name} version {recording.game_version}; this server replays {versions}"
+        )
     if (game.tick_hz, game.seat_count) != (recording.tick_hz, len(recording.tracks)):
         raise RecordingError(f"tick rate or seats are not those of {game.name}")
     if recording.tracks[0].input_bytes != len(game.neutral):

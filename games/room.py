@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from games.command_budget import CommandBudgets
 from games.game import Game
-from games.loop import TickLoop
 from games.match import Match
 from games.messages import (
     COMMAND,
@@ -18,62 +19,95 @@ from games.messages import (
     INPUT,
     JSON_FORMAT,
     SNAPSHOT,
+    Command,
     MessageError,
     decode_command,
     encode_event,
 )
 from games.recording import Recording
+from games.schedule import RESUME_S, MatchSchedule, Pause
 from games.seats import Seats
-from games.ticker import Ticker, TickerStats, TickTotals
+from games.ticker import TickerStats
 from hub.ports import AgentInfo, Inbound, LocalPort
 from netcore.delivery import Delivery
 
 DROPPED: Final = {
+    "stranger": "a message from an agent that is not in the room",
     "spectator": "an input from an agent without a seat",
     "encrypted": "end-to-end encrypted: the room cannot read it",
     "kind": "an input on a reliable lane, or a command on an unreliable one",
     "match": "an input for another match than the one that is on",
     "input": "an input that is malformed",
-    "command": "a command that is malformed, unknown, or not for this moment",
+    "command": "a command that is malformed, unknown, or not for this moment or this agent",
+    "seat": "a command for a seat that is not free",
+    "pause": "a pause more than a seat has",
+    "spam": "a command beyond what an agent may give",
 }
 """Why the room drops messages."""
+
+PAUSE_S: Final = 30.0
+"""How long a pause lasts at most."""
+PAUSES_PER_SEAT: Final = 2
+"""In one match."""
+TRAINING_PAUSE_S: Final = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class RoomOptions:
+    """What two rooms of one game may differ in. Raises `ValueError` for what is not offered."""
+
+    seed: int
+    """Of the first match; each later one adds 1."""
+    bots: int = 0
+    """Seats that the room plays itself, the last ones."""
+    on_leave: str = "forfeit"
+    """What becomes of a seat whose agent leaves for good in a match: `forfeit`, or a `bot` plays on."""
+    training: bool = False
+    """One agent against bots: a pause lasts longer, and there is no limit to how many."""
+
+    def __post_init__(self) -> None:
+        if self.on_leave not in ("forfeit", "bot"):
+            raise ValueError(f"on_leave is {str(self.on_leave)[:40]!r}, not forfeit or bot")
+
+    def describe(self) -> dict[str, Any]:
+        """For the `room` event."""
+        return {"bots": self.bots, "on_leave": self.on_leave, "training": self.training}
 
 
 class GameRoom:
     """Fills `hub.ports.LocalAgent` for one game.
 
-    Agents get the free seats in the order of their coming (metadata `{"spectate": true}`: none), others
-    watch. A match starts when every seat is taken and ready. A seat stays with its agent while that is away
-    (the game goes on); leaving in a match forfeits it. After a match everyone may say ready again.
+    Agents get the free seats in the order of their coming (metadata `{"spectate": true}`: none), others watch.
+    A match starts when every seat is taken and ready, or with bots on the free seats when the host says so. A seat
+    stays with its agent while that is away: a bot plays it meanwhile. After a match everyone may say ready again.
     """
 
     def __init__(
         self,
         game: Game[Any],
+        options: RoomOptions,
         *,
-        seed: int,
-        bots: int = 0,
         recorded: Callable[[Recording], None] | None = None,
-        totals: TickTotals | None = None,
     ) -> None:
-        """`seed` is the first match's, each later one adds 1. `recorded` gets each match when it is over.
-
-        `totals` counts the ticks, together with those of other rooms.
-        """
-        if not 0 <= bots < game.seat_count:
-            raise ValueError(f"bots is {bots!r}, not 0 to {game.seat_count - 1}")
+        """`recorded` gets each match when it is over. Raises `ValueError` for more bots than there may be."""
+        if not 0 <= options.bots < game.seat_count:
+            raise ValueError(f"bots is {options.bots!r}, not 0 to {game.seat_count - 1}")
         self.game = game
-        self.seats = Seats(game.seat_count, bots)
+        self.options = options
+        self.seats = Seats([game.team_of(seat) for seat in range(game.seat_count)], options.bots)
         self.match: Match | None = None
+        """The match that is on, or the last one."""
         self.dropped: Counter[str] = Counter()
         """Messages that were of no use, by reason: one of `DROPPED`."""
         self.ticker_stats: TickerStats | None = None
         """How punctual the last match was."""
-        self._seed = seed
         self._matches = 0
         self._recorded = recorded
-        self._totals = totals
-        self._loop: TickLoop | None = None
+        self._present: dict[int, AgentInfo] = {}
+        """Everyone here by index, the longest here first."""
+        self._budgets = CommandBudgets()
+        self._pauses: Counter[int] = Counter()
+        self._schedule: MatchSchedule | None = None
         self._port: LocalPort
 
     # What the channel calls (hub.ports.LocalAgent)
@@ -83,127 +117,279 @@ class GameRoom:
         self._port = port
 
     def agent_joined(self, agent: AgentInfo) -> None:
-        """Seat the agent if it wants a seat, and tell everyone how the room stands."""
+        """Seat the agent if it wants a seat, and tell how the room stands."""
         if agent.local:
             return
-        if agent.metadata.get("spectate") is not True:
-            self._sit(agent)
-        self._tell_room()
+        self._present[agent.index] = agent
+        wants = agent.metadata.get("spectate") is not True
+        self._tell_room(to=None if wants and self._sit(agent) else agent)
 
     def agent_away(self, agent: AgentInfo, away: bool) -> None:
-        """Note it; the seat stays and its last input runs out into doing nothing."""
+        """Note it; the seat stays, and a bot plays it meanwhile."""
+        if agent.index not in self._present:
+            return
+        agent = self._present[agent.index] = replace(agent, away=away)
         number = self.seats.seat_of(agent.index)
-        if number is not None:
-            self.seats[number].away = away
-            self._tell_room()
+        if number is None:
+            if not away:
+                self._tell_room(to=agent)
+            return
+        self.seats[number].agent = agent
+        if self._match_on is not None:
+            self._match_on.show_away(number, away)
+            self._watch_presence()
+        self._tell_room()
+        if not away:
+            self._start_if_ready()
 
     def agent_left(self, agent: AgentInfo) -> None:
-        """Free the seat; in a match that is a forfeit."""
-        if not agent.local:
+        """Free the seat; in a match that is a forfeit, or a bot plays on."""
+        if self._present.pop(agent.index, None) is not None:
+            self._budgets.forget(agent.index)
             self._stand(agent)
 
     def message(self, inbound: Inbound) -> None:
         """An input or a command; everything else is not for the room."""
         if inbound.type == INPUT:
-            self._receive_input(inbound)
+            reason = self._receive_input(inbound)
         elif inbound.type == COMMAND:
-            self._receive_command(inbound)
+            reason = self._receive_command(inbound)
+        else:
+            return
+        if reason is not None:
+            self.dropped[reason] += 1
 
     def stopped(self) -> None:
         """The channel ends: no tick runs any more. A match that was on is recorded as far as it came."""
         self._end_match()
 
-    # Messages
+    # Messages. Each gives the reason why it was of no use, or None.
 
-    def _receive_input(self, inbound: Inbound) -> None:
+    def _receive_input(self, inbound: Inbound) -> str | None:
         number = self.seats.seat_of(inbound.sender.index)
+        if inbound.sender.index not in self._present:
+            return "stranger"
         if number is None:
-            self.dropped["spectator"] += 1
-        elif inbound.encrypted:
-            self.dropped["encrypted"] += 1
-        elif inbound.kind.is_reliable:
-            self.dropped["kind"] += 1
-        elif self.match is None:
-            self.dropped["match"] += 1
-        else:
-            reason = self.match.receive_input(number, inbound.content, self._port.clock.now())
-            if reason:
-                self.dropped[reason] += 1
-
-    def _receive_command(self, inbound: Inbound) -> None:
+            return "spectator"
         if inbound.encrypted:
-            self.dropped["encrypted"] += 1
-            return
+            return "encrypted"
+        if inbound.kind.is_reliable:
+            return "kind"
+        if self.match is None:
+            return "match"
+        return self.match.receive_input(number, inbound.content, self._port.clock.now())
+
+    def _receive_command(self, inbound: Inbound) -> str | None:
+        sender = inbound.sender
+        if sender.index not in self._present:
+            return "stranger"
+        if inbound.encrypted:
+            return "encrypted"
         if not inbound.kind.is_reliable:
-            self.dropped["kind"] += 1
-            return
+            return "kind"
         try:
             command = decode_command(inbound.content)
         except MessageError:
-            self.dropped["command"] += 1
-            return
-        self._obey(inbound.sender, command)
+            return "command"
+        if not self._budgets.admit(sender.index, self._port.clock.now()):
+            return "spam"
+        return self._obey(self._present[sender.index], command)
 
-    def _obey(self, sender: AgentInfo, command: str) -> None:
+    def _obey(self, sender: AgentInfo, command: Command) -> str | None:
         number = self.seats.seat_of(sender.index)
-        if command == "stand":
-            self._stand(sender)
-        elif command == "sit":
-            if number is None and self._sit(sender):
+        match command.name:
+            case "sit":
+                return self._command_sit(sender, number, command.seat)
+            case "stand":
+                self._stand(sender)
+                return None
+        if number is None:
+            return "command"
+        match command.name:
+            case "pause":
+                return self._command_pause(number)
+            case "resume":
+                return self._command_resume(number)
+            case "start":
+                return self._command_start(sender)
+            case _:
+                return self._command_ready(number, command.name == "ready")
+
+    def _command_sit(self, sender: AgentInfo, number: int | None, wanted: int | None) -> str | None:
+        if number is None:
+            if self._sit(sender, wanted):
                 self._tell_room()
-        elif number is None or self._running:
-            self.dropped["command"] += 1
-        elif self.seats[number].ready is not (command == "ready"):
-            self.seats[number].ready = command == "ready"
+                return None
+            return None if wanted is None else "seat"
+        if wanted is None or wanted == number:
+            return None
+        if self._match_on is not None:
+            return "command"
+        if wanted >= len(self.seats) or not self.seats[wanted].free:
+            return "seat"
+        self.seats.stand(sender.index)
+        self.seats.sit(sender, wanted)
+        self.seats.refill()
+        self._tell_room()
+        return None
+
+    def _command_ready(self, number: int, ready: bool) -> str | None:
+        if self._match_on is not None:
+            return "command"
+        if self.seats[number].ready is not ready:
+            self.seats[number].ready = ready
             self._tell_room()
-            if self.seats.all_ready():
-                self._start_match()
+            self._start_if_ready()
+        return None
+
+    def _command_start(self, sender: AgentInfo) -> str | None:
+        if (
+            self._match_on is not None
+            or self.host != sender.index
+            or not self.seats.can_start(with_bots=True)
+        ):
+            return "command"
+        self._start_match()
+        return None
+
+    def _command_pause(self, number: int) -> str | None:
+        schedule = self._schedule
+        if schedule is None or schedule.pause is not None:
+            return "command"
+        if self._pauses[number] >= PAUSES_PER_SEAT and not self.options.training:
+            return "pause"
+        self._pauses[number] += 1
+        most_s = TRAINING_PAUSE_S if self.options.training else PAUSE_S
+        self._pause(Pause("seat", number, self._port.clock.now() + most_s))
+        return None
+
+    def _command_resume(self, number: int) -> str | None:
+        pause = None if self._schedule is None else self._schedule.pause
+        if pause is None or pause.reason != "seat":
+            return "command"
+        pause.votes.add(number)
+        present = [seat for seat in self.seats if seat.present]
+        if number == pause.seat or 2 * len(pause.votes) > len(present):
+            self._resume()
+        else:
+            self._tell_room()
+        return None
 
     # Seats
 
-    def _sit(self, agent: AgentInfo) -> bool:
-        """Seat the agent now, or between matches."""
-        if self._running:
-            self.seats.wait(agent)
-            return False
-        return self.seats.sit(agent)
+    @property
+    def host(self) -> int | None:
+        """The index of the agent with a seat that has been here longest."""
+        for index in self._present:
+            if self.seats.seat_of(index) is not None:
+                return index
+        return None
+
+    def _sit(self, agent: AgentInfo, wanted: int | None = None) -> bool:
+        """Seat the agent if a seat is free; in a match it takes over from the bot."""
+        number = self.seats.sit(agent, wanted)
+        if number is not None and self._match_on is not None:
+            self._match_on.hold(number)
+        return number is not None
 
     def _stand(self, agent: AgentInfo) -> None:
         number = self.seats.stand(agent.index)
         if number is None:
             return
-        if self._running and self.match is not None:
-            self.match.forfeit(number)
-            self._finish_match()
-        else:
+        match = self._match_on
+        if match is None:
             self.seats.refill()
             self._tell_room()
+            self._start_if_ready()
+        elif self.options.on_leave == "forfeit" or not self.seats.agents():
+            match.forfeit(number)
+            self._finish_match()
+        else:
+            self._go_on_without(match, number)
+
+    def _go_on_without(self, match: Match, number: int) -> None:
+        """A bot plays the seat, unless somebody waits for one."""
+        match.release(number)
+        for taken in self.seats.refill():
+            match.hold(taken)
+        schedule = self._schedule
+        if schedule is not None and schedule.pause is not None and schedule.pause.seat == number:
+            self._resume()
+        self._watch_presence()
+        self._tell_room()
 
     # The match
 
     @property
-    def _running(self) -> bool:
-        return self._loop is not None
+    def _match_on(self) -> Match | None:
+        return self.match if self._schedule is not None else None
+
+    def _start_if_ready(self) -> None:
+        if self._match_on is None and self.seats.can_start(with_bots=False):
+            self._start_match()
 
     def _start_match(self) -> None:
         self._matches += 1
-        self.match = Match(self.game, self._seed + self._matches - 1, self._matches, self.seats.bots())
-        clock, hz = self._port.clock, self.game.tick_hz
+        self._pauses.clear()
+        held = [seat.agent is not None for seat in self.seats]
+        self.match = Match(self.game, self.options.seed + self._matches - 1, self._matches, held)
+        for seat, agent in zip(self.seats, held, strict=True):
+            seat.bot = not agent
         self._tell({"event": "start", "match": self._matches})
-        ticker = Ticker(hz, clock.now() + 1 / hz, totals=self._totals)
-        self._loop = TickLoop(clock, ticker, self._tick)
+        self._schedule = MatchSchedule(self._port.clock, self.game.tick_hz, self._tick, self._resume)
+        self._tell_room()
 
     def _tick(self) -> None:
         match = self.match
         assert match is not None
         now = self._port.clock.now()
-        match.step(now)
+        hands_changed = match.step(now)
         self._port.send(Delivery.SEQUENCED, SNAPSHOT, match.frame(now), flush=False)
-        for event in match.news():
+        for event in match.news:
             self._tell(event, flush=False)
         self._port.flush()
         if match.result() is not None:
             self._finish_match()
+        elif hands_changed:
+            for number, seat in enumerate(self.seats):
+                seat.bot = match.by_bot(number)
+            self._tell_room()
+
+    def _watch_presence(self) -> None:
+        """No match goes on between bots alone: it waits for somebody to come back, or for all to leave."""
+        schedule = self._schedule
+        if schedule is None:
+            return
+        present = any(seat.present for seat in self.seats)
+        if schedule.pause is None and not present:
+            self._pause(Pause("away", None, None))
+        elif schedule.pause is not None and schedule.pause.reason == "away" and present:
+            self._resume()
+
+    def _pause(self, pause: Pause) -> None:
+        match, schedule = self._match_on, self._schedule
+        assert match is not None and schedule is not None
+        schedule.hold(pause)
+        left_s = pause.describe(self._port.clock.now())["left_s"]
+        self._tell(
+            {
+                "event": "pause",
+                "match": match.number,
+                "tick": match.tick,
+                "reason": pause.reason,
+                "seat": pause.seat,
+                "left_s": left_s,
+            }
+        )
+        self._tell_room()
+
+    def _resume(self) -> None:
+        match, schedule = self._match_on, self._schedule
+        assert match is not None and schedule is not None
+        schedule.resume()
+        self._tell({"event": "resume", "match": match.number, "tick": match.tick, "in_s": RESUME_S})
+        self._tell_room()
+        self._watch_presence()
 
     def _finish_match(self) -> None:
         """The match is over by its rules: tell, record, and let seats be taken again."""
@@ -219,29 +405,45 @@ class GameRoom:
                 "winner": result.winner,
                 "reason": result.reason,
                 "score": list(result.score),
+                "seats": self._results(match),
                 "state_hash": match.state_hash(),
             }
         )
         self._end_match()
-        self.seats.clear_ready()
+        self.seats.clear()
         self.seats.refill()
         self._tell_room()
 
+    def _results(self, match: Match) -> list[dict[str, Any]]:
+        """Of each seat whose it is at the end, and what it did."""
+        return [
+            {
+                "team": seat.team,
+                "agent": None if seat.agent is None else seat.agent.index,
+                "name": None if seat.agent is None else seat.agent.name,
+                **did,
+            }
+            for seat, did in zip(self.seats, match.results(), strict=True)
+        ]
+
     def _end_match(self) -> None:
-        if self._loop is None:
+        if self._schedule is None:
             return
-        self._loop.stop()
-        self.ticker_stats = self._loop.ticker.stats()
-        self._loop = None
+        self.ticker_stats = self._schedule.stop()
+        self._schedule = None
         if self._recorded is not None and self.match is not None:
             self._recorded(self.match.recording())
 
     # What the room tells
 
-    def _tell_room(self) -> None:
+    def _phase(self) -> str:
+        if self._schedule is not None:
+            return "playing" if self._schedule.pause is None else "paused"
+        return "lobby" if self.match is None else "over"
+
+    def _tell_room(self, to: AgentInfo | None = None) -> None:
         """How the room stands: complete, so that the newest one is all a client needs."""
-        match = self.match
-        result = match.result() if match is not None else None
+        pause = None if self._schedule is None else self._schedule.pause
         self._tell(
             {
                 "event": "room",
@@ -249,13 +451,24 @@ class GameRoom:
                 "version": self.game.version,
                 "tick_hz": self.game.tick_hz,
                 "options": self.game.options,
+                "room": self.options.describe(),
                 "match": self._matches,
-                "phase": "playing" if self._running else "over" if result else "lobby",
+                "phase": self._phase(),
+                "pause": None if pause is None else pause.describe(self._port.clock.now()),
+                "host": self.host,
                 "seats": self.seats.describe(),
-            }
+            },
+            to=to,
         )
 
-    def _tell(self, event: dict[str, Any], *, flush: bool = True) -> None:
-        self._port.send(Delivery.ORDERED, EVENT, encode_event(event), format=JSON_FORMAT, flush=flush)
+    def _tell(self, event: dict[str, Any], *, to: AgentInfo | None = None, flush: bool = True) -> None:
+        self._port.send(
+            Delivery.ORDERED,
+            EVENT,
+            encode_event(event),
+            format=JSON_FORMAT,
+            to=None if to is None else to.name,
+            flush=flush,
+        )
         if flush:
             self._port.flush()

@@ -75,6 +75,10 @@ class Ticker:
         """When the next tick is due, monotonic seconds."""
         return self._start_s + (self._ticks + self._skipped) / self._hz
 
+    def restart(self, when: float) -> None:
+        """The next tick is due at `when`, the ones after it from there on: the time until then does not count."""
+        self._start_s = when - (self._ticks + self._skipped) / self._hz
+
     def due(self, now: float) -> int:
         """How many ticks to run now; they count as run. 0 where the wake-up came too early."""
         overdue_s = now - self.next_deadline

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def main() -> None:
         "bad_snapshots": bad_snapshots(),
         "frames": frames(),
         "bad_frames": bad_frames(),
-        "steps": [*situations(), *chaos(), whole_match()],
+        "steps": [*situations(), *team_situations(), *chaos(), *team_chaos(), whole_match(), team_match()],
     }
     FILE.write_text(json.dumps(vectors, indent=1) + "\n")
 
@@ -66,6 +67,8 @@ def snapshots() -> list[dict[str, Any]]:
         if state.tick in {1, 180, 181, 300, 500} or state.happened & 0b111100000:
             chosen.append(state)
     chosen.append(rules.forfeit(chosen[3], 0))
+    for players in range(3, table.MAX_PLAYERS + 1):
+        chosen.append(initial_state(players, players))
     return [described(state) for state in chosen]
 
 
@@ -86,10 +89,7 @@ def described(state: MatchState) -> dict[str, Any]:
             int(value * table.PUCK_GRID)
             for value in (state.puck_x, state.puck_y, state.puck_vx, state.puck_vy)
         ],
-        "paddles": [
-            int(value * table.PADDLE_GRID)
-            for value in (state.paddle0_x, state.paddle0_y, state.paddle1_x, state.paddle1_y)
-        ],
+        "paddles": [int(value * table.PADDLE_GRID) for paddle in state.paddles for value in paddle],
         "hex": wire.encode_snapshot(state).hex(),
         "canonical": canonical_bytes(state).hex(),
         "hash": state_hash(state),
@@ -108,15 +108,18 @@ def bad_snapshots() -> list[dict[str, str]]:
         "a reason before the end": patched(good, 0, 1 | 1 << 5),
         "a winner before the end": patched(good, 0, 1 | 1 << 3),
         "a pause of 181 ticks": patched(good, 1, 181),
-        "11 goals": patched(good, 2, 11),
+        "100 goals": patched(good, 2, 100),
         "420 ticks in one half": patched(good, 4, 420 >> 8, 420 & 255),
         "random 0": patched(good, 6, 0, 0, 0, 0),
         "random 2**31 - 1": patched(good, 6, 0x7F, 0xFF, 0xFF, 0xFF),
-        "happened 512": patched(good, 10, 2, 0),
+        "happened 8192": patched(good, 10, 0x20, 0),
         "the puck off the table": patched(good, 12, 0x7F),
         "the puck too fast": patched(good, 20, 0x7F),
         "paddle 0 over the middle": patched(good, 30, 0, 0),
         "paddle 1 outside": patched(good, 34, 0x7F, 0xFF),
+        "paddle 2 in the other half": good + good[32:36],
+        "seven paddles": good + 2 * (good[28:36] + good[28:32]),
+        "one paddle": good[:-4],
     }
     for why, data in bad.items():
         try:
@@ -173,15 +176,15 @@ def playing(
     velocity: tuple[float, float],
     paddle0: tuple[float, float] = (0.0, -table.HOME_Y),
     paddle1: tuple[float, float] = (0.0, table.HOME_Y),
+    *others: tuple[float, float],
     **fields: int,
 ) -> MatchState:
-    """A state in PLAY, on the grids."""
+    """A state in PLAY, on the grids; a paddle more for each of `others`."""
     state = initial_state(1)
     state.phase, state.phase_ticks = int(Phase.PLAY), 0
     state.puck_x, state.puck_y = puck
     state.puck_vx, state.puck_vy = velocity
-    state.paddle0_x, state.paddle0_y = paddle0
-    state.paddle1_x, state.paddle1_y = paddle1
+    state.paddles = (paddle0, paddle1, *others)
     for name, value in fields.items():
         setattr(state, name, value)
     rules._round(state)
@@ -245,7 +248,7 @@ def situations() -> list[dict[str, Any]]:
         ("draw", playing((0.0, 0.1), (0.0, 0.0), tick=21_597), STAND, STAND, 6),
     ]
     return [
-        steps(name, state, [first] * ticks, [second] * ticks, every=1 if ticks <= 40 else 20)
+        steps(name, state, [[first] * ticks, [second] * ticks], every=1 if ticks <= 40 else 20)
         for name, state, first, second, ticks in cases
     ]
 
@@ -260,7 +263,7 @@ def chaos() -> list[dict[str, Any]]:
         speed = chance.uniform(0, table.PUCK_MAX_SPEED) / length
         puck = chance.uniform(-table.PUCK_X, table.PUCK_X), chance.uniform(-0.9, 0.9)
         state = playing(puck, (angle[0] * speed, angle[1] * speed))
-        seats: tuple[list[bytes], list[bytes]] = ([], [])
+        seats: list[list[bytes]] = [[], []]
         current = state
         for _ in range(60):
             for seat in seats:
@@ -269,38 +272,140 @@ def chaos() -> list[dict[str, Any]]:
                 y = current.puck_y if near else chance.uniform(-1, 1)
                 keep = seat and chance.random() < 0.7
                 seat.append(seat[-1] if keep else target(x, y))
-            current = play(current, seats[0][-1], seats[1][-1])
-        result.append(steps(f"chaos {number}", state, *seats, every=10))
+            current = play(current, [seat[-1] for seat in seats])
+        result.append(steps(f"chaos {number}", state, seats, every=10))
+    return result
+
+
+def team_situations() -> list[dict[str, Any]]:
+    """One rule of teams at a time."""
+    rest = (0.0, 0.75)
+    cases: list[tuple[str, MatchState, list[bytes], int]] = [
+        ("countdown of six", initial_state(3, 6), [STAND] * 6, 190),
+        (
+            "head on into a teammate",
+            playing((0.3, 0.3), (0.0, 0.0), (0.0, -0.8), rest, (0.0, -0.5)),
+            [target(0.0, -0.2), STAND, STAND],
+            20,
+        ),
+        (
+            "around a teammate",
+            playing((0.3, 0.3), (0.0, 0.0), (0.0, -0.8), rest, (0.03, -0.5)),
+            [target(0.0, -0.2), STAND, STAND],
+            30,
+        ),
+        (
+            "the same place",
+            playing((0.3, 0.3), (0.0, 0.0), (-0.3, -0.5), rest, (0.3, -0.5)),
+            [target(0.0, -0.5), STAND, target(0.0, -0.5)],
+            30,
+        ),
+        (
+            "one behind the other",
+            playing((-0.3, 0.3), (0.0, 0.0), (0.1, -0.7), rest, (0.1, -0.575), (0.3, 0.5)),
+            [target(0.1, -0.2), STAND, target(0.1, -0.075), target(0.3, 0.9)],
+            30,
+        ),
+        (
+            "three at the wall",
+            playing((-0.3, 0.3), (0.0, 0.0), (0.2, -0.7), rest, (0.2, -0.5), (0.3, 0.5), (0.0, -0.6)),
+            [target(0.5, -0.6), STAND, target(0.5, -0.6), STAND, target(0.5, -0.6)],
+            40,
+        ),
+        (
+            "the puck between teammates",
+            playing((0.0, -0.5), (0.0, 0.0), (-0.2, -0.5), rest, (0.2, -0.5)),
+            [target(0.0, -0.5), STAND, target(0.0, -0.5)],
+            40,
+        ),
+        (
+            "three against the puck in the corner",
+            playing((0.45, -0.95), (0.0, 0.0), (0.2, -0.9), rest, (0.3, -0.6), rest, (0.1, -0.7)),
+            [target(0.5, -1.0), STAND, target(0.5, -1.0), STAND, target(0.5, -1.0)],
+            40,
+        ),
+        (
+            "overlapping teammates part and come no closer",
+            playing((0.3, 0.3), (0.0, 0.0), (0.0, -0.5), rest, (0.0625, -0.5)),
+            [target(0.2, -0.5), STAND, target(0.3, -0.4)],
+            20,
+        ),
+    ]
+    return [
+        steps(name, state, [[data] * ticks for data in inputs], every=1 if ticks <= 40 else 20)
+        for name, state, inputs, ticks in cases
+    ]
+
+
+def team_chaos() -> list[dict[str, Any]]:
+    """Teams anywhere, chasing the puck and each other."""
+    chance = random.Random(21)
+    result = []
+    for number in range(16):
+        players = 3 + number % 4
+        start = initial_state(number, players)
+        seats: list[list[bytes]] = [[] for _ in range(players)]
+        state = playing(
+            (chance.uniform(-0.4, 0.4), chance.uniform(-0.1, 0.1)),
+            (chance.uniform(-2, 2), chance.uniform(-2, 2)),
+            *start.paddles,
+        )
+        current = state
+        for _ in range(60):
+            for own, seat in enumerate(seats):
+                roll = chance.random()
+                goal = (chance.uniform(-0.5, 0.5), chance.uniform(-1, 1))
+                if roll < 0.4:
+                    goal = (current.puck_x, current.puck_y)
+                elif roll < 0.7:
+                    goal = current.paddles[(own + 2) % players]
+                keep = seat and chance.random() < 0.8
+                seat.append(seat[-1] if keep else target(*goal))
+            current = play(current, [seat[-1] for seat in seats])
+        result.append(steps(f"team chaos {number}", state, seats, every=10))
     return result
 
 
 def whole_match() -> dict[str, Any]:
     """A match of two bots from the countdown to the end."""
-    game = AirHockey({"win_score": 3})
-    bots = [game.bot(0, 21), game.bot(1, 22)]
-    start = state = game.start(4)
-    seats: tuple[list[bytes], list[bytes]] = ([], [])
+    return bots_match("a whole match", 2, 4, 21)
+
+
+def team_match() -> dict[str, Any]:
+    """A match of six bots from the countdown to the end."""
+    return bots_match("a whole match of teams", 6, 12, 130)
+
+
+def bots_match(name: str, players: int, seed: int, bot_seed: int) -> dict[str, Any]:
+    """Bots that see the truth play a match."""
+    game = AirHockey({"win_score": 3, "players": players})
+    bots = [game.bot(seat, bot_seed + seat) for seat in range(players)]
+    start = state = game.start(seed)
+    seats: list[list[bytes]] = [[] for _ in bots]
     while not state.is_over:
         for seat, bot in zip(seats, bots, strict=True):
             seat.append(bot(state))
-        state = game.step(state, [seats[0][-1], seats[1][-1]])
-    return steps("a whole match", start, *seats, every=60)
+        state = game.step(state, [seat[-1] for seat in seats])
+    return steps(name, start, seats, every=60)
 
 
-def play(state: MatchState, first: bytes, second: bytes) -> MatchState:
+def options_for(state: MatchState) -> MatchOptions:
+    """The options under which `state` is stepped."""
+    return replace(OPTIONS, players=len(state.paddles))
+
+
+def play(state: MatchState, inputs: Sequence[bytes]) -> MatchState:
     """One step."""
-    return rules.step(state, wire.decode_input(first), wire.decode_input(second), OPTIONS)
+    return rules.step(state, [wire.decode_input(data) for data in inputs], options_for(state))
 
 
-def steps(
-    name: str, state: MatchState, first: Sequence[bytes], second: Sequence[bytes], every: int
-) -> dict[str, Any]:
-    """A start, the inputs of both seats, and the state every so many ticks and at the end."""
+def steps(name: str, state: MatchState, seats: Sequence[Sequence[bytes]], every: int) -> dict[str, Any]:
+    """A start, the inputs of every seat, and the state every so many ticks and at the end."""
     start = {"tick": state.tick, "snapshot": wire.encode_snapshot(state).hex()}
     checkpoints = []
-    for number, (one, two) in enumerate(zip(first, second, strict=True), start=1):
-        state = play(state, one, two)
-        if number % every == 0 or number == len(first):
+    for number, inputs in enumerate(zip(*seats, strict=True), start=1):
+        state = play(state, inputs)
+        if number % every == 0 or number == len(seats[0]):
             checkpoints.append(
                 {
                     "tick": state.tick,
@@ -313,7 +418,7 @@ def steps(
         "win_score": OPTIONS.win_score,
         "time_limit_s": OPTIONS.time_limit_s,
         "start": start,
-        "inputs": [b"".join(first).hex(), b"".join(second).hex()],
+        "inputs": [b"".join(inputs).hex() for inputs in seats],
         "checkpoints": checkpoints,
     }
 

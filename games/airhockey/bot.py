@@ -28,7 +28,10 @@ class Sight:
     puck_velocity: Point
     """Metres a second."""
     own: Point
-    other: Point
+    place: int = 0
+    """The own place in the team: 0 keeps the goal, the others attack."""
+    team: tuple[Point, ...] = ()
+    """The paddles of the own team by place, the own among them. Empty: alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,12 @@ LINE: Final = -0.78
 _STRIKABLE: Final = 1.6
 """Metres a second: a faster puck is blocked, not struck."""
 _TICK_S: Final = 1.0 / table.TICK_HZ
+_FORWARD: Final = -0.32
+"""Where attackers wait for the puck."""
+_WING: Final = 0.24
+"""How far from the middle two attackers wait."""
+_KEEPER_REACH: Final = -0.45
+"""The keeper of a team strikes only a puck below this line."""
 
 
 class Brain:
@@ -72,10 +81,13 @@ class Brain:
         if not sight.playing:
             self._seen.clear()
             self._aim = None
-            return _towards(sight.own, (0.0, -table.HOME_Y), self.skill.speed)
+            return _towards(sight.own, _home(sight), self.skill.speed)
         self._seen.append(sight)
         puck, velocity = self._perceive(sight.tick)
         self._watch(velocity)
+        if len(sight.team) > 1 and not self._mine(sight, puck, velocity):
+            self._aim = None
+            return self._support(sight, puck, velocity)
         if puck[1] > 0.02:
             self._aim = None
             return self._guard(sight.own, puck, velocity)
@@ -102,6 +114,34 @@ class Brain:
                 self._random.gauss(0.0, self.skill.catch_error_m) * speed / table.PUCK_MAX_SPEED
             )
         self._coming = coming
+
+    def _mine(self, sight: Sight, puck: Point, velocity: Point) -> bool:
+        """Whether this one of the team plays the puck: the nearest does, the keeper close to its goal only.
+
+        A coming shot is the keeper's, and a puck in the other half nobody's.
+        """
+        x, y = puck
+        coming = velocity[1] < -0.2
+        if y > 0.02 or (coming and velocity[0] ** 2 + velocity[1] ** 2 > _STRIKABLE**2):
+            return sight.place == 0
+        keeper = sight.team[0]
+        best, nearest = 0, (keeper[0] - x) ** 2 + (keeper[1] - y) ** 2
+        if y > _KEEPER_REACH:
+            nearest = 9.0
+        for place, (px, py) in enumerate(sight.team[1:], start=1):
+            distance = (px - x) ** 2 + (py - y) ** 2 + (0.1 if py > y else 0.0)
+            if distance < nearest:
+                best, nearest = place, distance
+        return best == sight.place
+
+    def _support(self, sight: Sight, puck: Point, velocity: Point) -> Point:
+        """Not the one who plays the puck: keep the goal, or wait at the front, out of the way."""
+        if sight.place == 0:
+            return self._guard(sight.own, puck, velocity)
+        x = puck[0] * 0.5
+        if len(sight.team) > 2:
+            x = x * 0.5 + (-_WING if sight.place == 1 else _WING)
+        return _towards(sight.own, (x, _FORWARD), self.skill.speed)
 
     def _guard(self, own: Point, puck: Point, velocity: Point) -> Point:
         """Be where the puck will cross the line; shadow it while it does not come."""
@@ -166,6 +206,11 @@ def _fold(x: float, vx: float) -> tuple[float, float]:
         else:
             break
     return max(-limit, min(limit, x)), vx
+
+
+def _home(sight: Sight) -> Point:
+    """Where to wait for a serve."""
+    return table.HOMES[max(len(sight.team), 1) - 1][sight.place]
 
 
 def _unit(x: float, y: float) -> Point:

@@ -15,8 +15,9 @@ from typing import Final
 from games.airhockey import rules, table, wire
 from games.airhockey.bot import Point, Sight
 from games.airhockey.game import encode_decision
-from games.airhockey.rules import MatchOptions, Target
-from games.airhockey.state import MatchState, Phase
+from games.airhockey.rules import MatchOptions
+from games.airhockey.spacing import Target
+from games.airhockey.state import MatchState, Phase, team_of
 from games.beat import ServerBeat
 from games.messages import SnapshotFrame
 from statesync.blend import ErrorBlend
@@ -67,8 +68,8 @@ class ViewStats:
 class Scene:
     """What to draw, own goal at the bottom."""
 
-    own: Point
-    other: Point
+    paddles: tuple[Point, ...]
+    """By seat: the own where it is predicted, the others a little in the past."""
     puck: Point
     puck_velocity: Point
     phase: Phase
@@ -78,14 +79,14 @@ class Scene:
 
 
 class _Others:
-    """What is interpolated: the puck and both paddles as the server had them. Table frame."""
+    """What is interpolated: the puck and the paddles as the server had them. Table frame."""
 
-    __slots__ = ("paddle", "puck", "velocity")
+    __slots__ = ("paddles", "puck", "velocity")
 
-    def __init__(self, puck: Point, velocity: Point, paddle: Point) -> None:
+    def __init__(self, puck: Point, velocity: Point, paddles: tuple[Point, ...]) -> None:
         self.puck = puck
         self.velocity = velocity
-        self.paddle = paddle
+        self.paddles = paddles
 
 
 class PlayerView:
@@ -107,6 +108,7 @@ class PlayerView:
         "_turn",
         "match",
         "options",
+        "paused",
         "seat",
         "state",
         "stats",
@@ -120,12 +122,13 @@ class PlayerView:
         self.stats = ViewStats()
         self.state: MatchState | None = None
         """The newest state that the server sent."""
-        self._turn = 1.0 if seat == 0 else -1.0
-        self._beat = ServerBeat(table.TICK_HZ)
-        self._pacer = TickPacer(table.TICK_HZ)
+        self.paused = False
+        """The match stands still: nothing is played until a snapshot comes after `resume`."""
+        self._turn = 1.0 if team_of(seat) == 0 else -1.0
         self._sender = InputSender(wire.INPUT_BYTES)
         self._others: InterpolationBuffer[_Others] = InterpolationBuffer(_mix, TICK_S)
         self._beside: _Others | None = None
+        self._listen()
         self._predictor: Predictor[MatchState, Target | None] | None = None
         self._blend_paddle: ErrorBlend[Point, Point] = ErrorBlend(_minus, _plus)
         self._blend_puck: ErrorBlend[Point, Point] = ErrorBlend(_minus, _plus)
@@ -136,9 +139,16 @@ class PlayerView:
 
     # In
 
+    def pause(self) -> None:
+        """The match was paused, or goes on after a pause: when its ticks come is to be learnt anew.
+
+        What was predicted and sent stays good: the server plays it when the match goes on.
+        """
+        self.paused = True
+
     def receive_snapshot(self, frame: SnapshotFrame, now: float) -> None:
         """Take a snapshot. One of no use is counted and forgotten."""
-        if frame.match != self.match & 0xFF or len(frame.seats) != 2:
+        if frame.match != self.match & 0xFF or len(frame.seats) != self.options.players:
             self.stats.malformed += 1
             return
         newest = self.state.tick if self.state is not None else frame.tick - 1
@@ -150,6 +160,12 @@ class PlayerView:
         except wire.WireError:
             self.stats.malformed += 1
             return
+        if len(state.paddles) != self.options.players:
+            self.stats.malformed += 1
+            return
+        if self.paused:
+            self.paused = False
+            self._listen()
         self.stats.snapshots += 1
         self.stats.lost += frame.tick - newest - 1
         report = frame.seats[self.seat]
@@ -169,7 +185,7 @@ class PlayerView:
         Call it at `next_tick`. `rtt_s` is the link's round trip where known. None: nothing is to be sent.
         """
         predictor = self._predictor
-        if self.state is None or predictor is None or self.state.is_over:
+        if self.state is None or predictor is None or self.state.is_over or self.paused:
             return None
         rtt_s = GUESSED_RTT_S if rtt_s is None else rtt_s
         self._pacer.target(self._beat.server_tick(now, rtt_s / 2), rtt_s, self._beat.jitter_s, now)
@@ -206,7 +222,8 @@ class PlayerView:
             puck=scene.puck,
             puck_velocity=scene.puck_velocity,
             own=self._turned(predictor.state.paddle(self.seat)),
-            other=scene.other,
+            place=self.seat // 2,
+            team=scene.paddles[team_of(self.seat) :: 2],
         )
 
     def scene(self, now: float) -> Scene:
@@ -220,14 +237,15 @@ class PlayerView:
         puck = self._blend_puck.show((ours.puck_x, ours.puck_y), now)
         velocity = (ours.puck_vx, ours.puck_vy) if share >= 0.5 else theirs.velocity
         score = (self.state.score0, self.state.score1)
+        paddles = [self._turned(paddle) for paddle in theirs.paddles]
+        paddles[self.seat] = self._turned(self._blend_paddle.show(ours.paddle(self.seat), now))
         return Scene(
-            own=self._turned(self._blend_paddle.show(ours.paddle(self.seat), now)),
-            other=self._turned(theirs.paddle),
+            paddles=tuple(paddles),
             puck=self._turned(_between(theirs.puck, puck, share)),
             puck_velocity=self._turned(velocity),
             phase=Phase(ours.phase),
             phase_ticks=ours.phase_ticks,
-            score=score if self.seat == 0 else (score[1], score[0]),
+            score=score if team_of(self.seat) == 0 else (score[1], score[0]),
         )
 
     @property
@@ -236,6 +254,12 @@ class PlayerView:
         return self._others.added_delay_s
 
     # Inside
+
+    def _listen(self) -> None:
+        """Learn when ticks come: at the start, and after a pause."""
+        self._beat = ServerBeat(table.TICK_HZ)
+        self._pacer = TickPacer(table.TICK_HZ)
+        self._others.reset()
 
     def _play(
         self,
@@ -269,10 +293,10 @@ class PlayerView:
         self._blend_puck.corrected((before.puck_x, before.puck_y), (after.puck_x, after.puck_y), now)
 
     def _step(self, state: MatchState, target: Target | None) -> MatchState:
-        """The rules; the other paddle, whose input is not known, stands."""
-        if self.seat == 0:
-            return rules.step(state, target, None, self.options)
-        return rules.step(state, None, target, self.options)
+        """The rules; the other paddles, whose inputs are not known, stand."""
+        targets: list[Target | None] = [None] * self.options.players
+        targets[self.seat] = target
+        return rules.step(state, targets, self.options)
 
     def _agree(self, predicted: MatchState, actual: MatchState) -> bool:
         """Compare bit for bit, and note how far off what the player sees was."""
@@ -283,9 +307,7 @@ class PlayerView:
         return predicted == actual
 
     def _interpolate(self, state: MatchState, now: float) -> None:
-        beside = _Others(
-            (state.puck_x, state.puck_y), (state.puck_vx, state.puck_vy), state.paddle(1 - self.seat)
-        )
+        beside = _Others((state.puck_x, state.puck_y), (state.puck_vx, state.puck_vy), state.paddles)
         teleport = False
         if self.state is not None and self._beside is not None:
             reach = table.PUCK_MAX_SPEED * (state.tick - self.state.tick) * TICK_S * 1.5
@@ -325,4 +347,5 @@ def _mix(a: _Others, b: _Others, share: float) -> _Others:
             max(-table.PUCK_X, min(table.PUCK_X, puck[0])),
             max(-table.HALF_LENGTH, min(table.HALF_LENGTH, puck[1])),
         )
-    return _Others(puck, b.velocity, _between(a.paddle, b.paddle, share))
+    paddles = tuple(_between(one, other, share) for one, other in zip(a.paddles, b.paddles, strict=True))
+    return _Others(puck, b.velocity, paddles)

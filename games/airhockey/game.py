@@ -7,19 +7,30 @@ from typing import Any, Final
 
 from games.airhockey import rules, table, wire
 from games.airhockey.bot import Brain, Sight
-from games.airhockey.state import NOBODY, Happened, MatchState, Phase, Reason, state_hash
+from games.airhockey.state import NOBODY, MatchState, Phase, Reason, state_hash, team_of
+from games.airhockey.tally import MatchTally
 from games.game import Result
 
 NAME: Final = "air-hockey"
-OPTIONS: Final = frozenset({"win_score", "time_limit_s"})
+OPTIONS: Final = frozenset({"win_score", "time_limit_s", "players"})
+TRAINING_OPTIONS: Final = {"win_score": 0, "time_limit_s": table.MAX_TIME_LIMIT_S}
 
 _REASONS: Final = {reason: reason.name.lower() for reason in Reason}
 
 
 class AirHockey:
-    """One match's rules. Options: `win_score` (3, 5, 7, 10) and `time_limit_s` (1 to 3600)."""
+    """One match's rules. Options: `win_score` (0, 3, 5, 7, 10), `time_limit_s` (1 to 3600), `players` (2 to 6)."""
 
-    __slots__ = ("match_options", "name", "neutral", "options", "seat_count", "tick_hz", "version")
+    __slots__ = (
+        "match_options",
+        "name",
+        "neutral",
+        "options",
+        "replayable",
+        "seat_count",
+        "tick_hz",
+        "version",
+    )
 
     def __init__(self, options: dict[str, Any]) -> None:
         """Raises `ValueError` with one clear sentence for bad options."""
@@ -32,36 +43,38 @@ class AirHockey:
         self.options: dict[str, Any] = {
             "win_score": self.match_options.win_score,
             "time_limit_s": self.match_options.time_limit_s,
+            "players": self.match_options.players,
         }
         self.name = NAME
         self.version = table.VERSION
+        self.replayable = table.REPLAYABLE_VERSIONS
         self.tick_hz = table.TICK_HZ
-        self.seat_count = 2
+        self.seat_count = self.match_options.players
         self.neutral = wire.NEUTRAL
+
+    def team_of(self, seat: int) -> int:
+        """Seats alternate between teams 0 and 1."""
+        return team_of(seat)
 
     def start(self, seed: int) -> MatchState:
         """The state at tick 0."""
-        return rules.start(seed)
+        return rules.start(seed, self.seat_count)
 
     def step(self, state: MatchState, inputs: Sequence[bytes]) -> MatchState:
         """The state one tick later."""
-        first, second = inputs
-        return rules.step(state, wire.decode_input(first), wire.decode_input(second), self.match_options)
+        return rules.step(state, [wire.decode_input(data) for data in inputs], self.match_options)
 
     def forfeit(self, state: MatchState, seat: int) -> MatchState:
         """The state after the agent of `seat` left for good."""
         return rules.forfeit(state, seat)
 
     def snapshot(self, state: MatchState) -> bytes:
-        """The whole state, 36 bytes."""
+        """The whole state, 28 bytes and 4 for each player."""
         return wire.encode_snapshot(state)
 
-    def news(self, state: MatchState) -> list[dict[str, Any]]:
-        """Goals."""
-        if not state.happened & (Happened.GOAL_0 | Happened.GOAL_1):
-            return []
-        seat = 0 if state.happened & Happened.GOAL_0 else 1
-        return [{"event": "goal", "tick": state.tick, "seat": seat, "score": [state.score0, state.score1]}]
+    def tally(self) -> MatchTally:
+        """A new match's tally: who touched the puck, who scored."""
+        return MatchTally(self.seat_count)
 
     def result(self, state: MatchState) -> Result | None:
         """How the match ended, None while it goes on."""
@@ -86,19 +99,19 @@ class AirHockey:
 
 def sight_of(state: MatchState, seat: int) -> Sight:
     """`state` as the player of `seat` would see it without any delay."""
-    turn = 1.0 if seat == 0 else -1.0
-    own, other = state.paddle(seat), state.paddle(1 - seat)
+    turn = 1.0 if team_of(seat) == 0 else -1.0
     return Sight(
         tick=state.tick,
         playing=state.phase == Phase.PLAY,
         puck=(turn * state.puck_x, turn * state.puck_y),
         puck_velocity=(turn * state.puck_vx, turn * state.puck_vy),
-        own=(turn * own[0], turn * own[1]),
-        other=(turn * other[0], turn * other[1]),
+        own=(turn * state.paddles[seat][0], turn * state.paddles[seat][1]),
+        place=seat // 2,
+        team=tuple((turn * x, turn * y) for x, y in state.paddles[team_of(seat) :: 2]),
     )
 
 
 def encode_decision(point: tuple[float, float], seat: int) -> bytes:
     """The input that asks for `point`, given in the own frame of `seat`."""
-    turn = 1.0 if seat == 0 else -1.0
+    turn = 1.0 if team_of(seat) == 0 else -1.0
     return wire.encode_input(wire.target_at(turn * point[0], turn * point[1]))

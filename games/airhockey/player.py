@@ -14,6 +14,7 @@ from typing import Any
 from games.airhockey.bot import Brain, Skill
 from games.airhockey.client import PlayerView, ViewStats
 from games.airhockey.rules import MatchOptions
+from games.airhockey.table import MAX_PLAYERS
 from games.messages import (
     COMMAND,
     EVENT,
@@ -50,13 +51,16 @@ class PlayerReport:
 
 
 class BotPlayer:
-    """Sits down, says ready, plays every match of the room, and says ready again if `rematch`."""
+    """Sits down, says ready, plays every match of the room, and says ready again if `rematch`.
+
+    It also joins a match that is on where it gets a seat in it, and goes on after a pause.
+    """
 
     __slots__ = (
         "_brain",
         "_index",
-        "_match",
         "_options",
+        "_playing",
         "_ready_for",
         "_rematch",
         "_seat",
@@ -87,8 +91,10 @@ class BotPlayer:
         self._skill = skill
         self._rematch = rematch
         self._seat: int | None = None
-        self._match = 0
+        self._playing: int | None = None
+        """The match that is on here."""
         self._ready_for = 0
+        """The match that this player said ready for."""
         self._options: MatchOptions | None = None
         self._brain = Brain(seed, skill)
         self.rtt_s: float | None = None
@@ -115,7 +121,7 @@ class BotPlayer:
     def handle_timer(self, now: float) -> None:
         """Play what is due."""
         view = self.view
-        if view is None or view.state is None or view.state.is_over:
+        if view is None or view.state is None or view.state.is_over or view.paused:
             self.next_timer = None
             return
         message = view.advance(now, self.rtt_s, self._brain.decide)
@@ -151,28 +157,55 @@ class BotPlayer:
 
     def _receive_event(self, event: dict[str, Any]) -> None:
         match event:
-            case {"event": "room", "seats": list(seats), "options": dict(options), "phase": str(phase)}:
-                self._learn_room(seats, options, phase)
+            case {
+                "event": "room",
+                "seats": list(seats),
+                "options": dict(options),
+                "phase": str(phase),
+                "match": int(match),
+            }:
+                self._learn_room(seats, options)
+                self._take_part(phase, match)
             case {"event": "start", "match": int(match)}:
                 self._start(match)
+            case {"event": "pause" | "resume"}:
+                self._pause()
             case {"event": "over"}:
                 self.over = event
                 self.matches += 1
+                self._playing = None
 
-    def _learn_room(self, seats: list[Any], options: dict[str, Any], phase: str) -> None:
-        self._seat = None
-        for number, seat in enumerate(seats[:2]):
-            if isinstance(seat, dict) and seat.get("agent") == self._index:
-                self._seat = number
+    def _learn_room(self, seats: list[Any], options: dict[str, Any]) -> None:
+        seat = None
+        for number, one in enumerate(seats[:MAX_PLAYERS]):
+            if isinstance(one, dict) and one.get("agent") == self._index:
+                seat = number
+        if seat != self._seat:
+            self._seat = seat
+            self._playing = None
+            self._ready_for = 0
         try:
-            self._options = MatchOptions(options.get("win_score", 0), options.get("time_limit_s", 0))
+            self._options = MatchOptions(
+                options.get("win_score", -1), options.get("time_limit_s", 0), options.get("players", 0)
+            )
         except (ValueError, TypeError) as error:
             raise MessageError("options that no match has") from error
-        if self._seat is None or phase == "playing" or self._ready_for > self.matches:
-            return
-        if self.matches == 0 or self._rematch:
-            self._ready_for = self.matches + 1
+
+    def _take_part(self, phase: str, match: int) -> None:
+        """Say ready before a match, step into one that is on."""
+        if self._seat is None:
+            self.next_timer = None
+        elif phase in ("playing", "paused"):
+            if self._playing != match:
+                self._start(match)
+        elif self._ready_for <= match and (self.matches == 0 or self._rematch):
+            self._ready_for = match + 1
             self._send(Delivery.ORDERED, COMMAND, encode_command("ready"), 0)
+
+    def _pause(self) -> None:
+        if self.view is not None:
+            self.view.pause()
+        self.next_timer = None
 
     def _start(self, match: int) -> None:
         if self._seat is None or self._options is None:
@@ -181,3 +214,4 @@ class BotPlayer:
         self.view = PlayerView(seat=self._seat, match=match, options=self._options)
         self.over = None
         self.next_timer = None
+        self._playing = match

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import hashlib
 import struct
+from itertools import chain
 from typing import Final
 
 from games.airhockey import table
@@ -30,9 +31,9 @@ class Reason(enum.IntEnum):
 
     NONE = 0
     GOALS = 1
-    """A seat has the goals that win."""
+    """A team has the goals that win."""
     TIME = 2
-    """The time limit, with one seat ahead; or a draw after sudden death."""
+    """The time limit, with one team ahead; or a draw after sudden death."""
     SUDDEN_DEATH = 3
     """The first goal after the time limit of an even match."""
     FORFEIT = 4
@@ -52,11 +53,20 @@ class Happened(enum.IntFlag):
     POST = 8
     SERVE = 16
     GOAL_0 = 32
-    """Seat 0 scored."""
+    """Team 0 scored."""
     GOAL_1 = 64
     POSSESSION = 128
-    """The puck stayed too long in one half and is served to the other seat."""
+    """The puck stayed too long in one half and is served to the other team."""
     OVER = 256
+    HIT_2 = 512
+    HIT_3 = 1024
+    HIT_4 = 2048
+    HIT_5 = 4096
+
+
+HITS: Final = (Happened.HIT_0, Happened.HIT_1, Happened.HIT_2, Happened.HIT_3, Happened.HIT_4, Happened.HIT_5)
+"""By seat."""
+Point = tuple[float, float]
 
 
 class MatchState:
@@ -68,10 +78,7 @@ class MatchState:
 
     __slots__ = (
         "happened",
-        "paddle0_x",
-        "paddle0_y",
-        "paddle1_x",
-        "paddle1_y",
+        "paddles",
         "phase",
         "phase_ticks",
         "possession_ticks",
@@ -95,22 +102,21 @@ class MatchState:
     score0: int
     score1: int
     receiver: int
-    """The seat that the next serve goes to."""
+    """The team that the next serve goes to."""
     possession_ticks: int
-    """How long the puck has been in its present half (y < 0 is seat 0's)."""
+    """How long the puck has been in its present half (y < 0 is team 0's)."""
     random: int
     """Park-Miller generator: 1 .. 2**31 - 2."""
     happened: int
     winner: int
+    """A team, or NOBODY."""
     reason: int
     puck_x: float
     puck_y: float
     puck_vx: float
     puck_vy: float
-    paddle0_x: float
-    paddle0_y: float
-    paddle1_x: float
-    paddle1_y: float
+    paddles: tuple[Point, ...]
+    """Where each seat's paddle is: 2 to 6."""
 
     def copy(self) -> MatchState:
         """A new state with the same values."""
@@ -130,10 +136,7 @@ class MatchState:
         new.puck_y = self.puck_y
         new.puck_vx = self.puck_vx
         new.puck_vy = self.puck_vy
-        new.paddle0_x = self.paddle0_x
-        new.paddle0_y = self.paddle0_y
-        new.paddle1_x = self.paddle1_x
-        new.paddle1_y = self.paddle1_y
+        new.paddles = self.paddles
         return new
 
     @property
@@ -143,7 +146,7 @@ class MatchState:
 
     def paddle(self, seat: int) -> tuple[float, float]:
         """Where the paddle of `seat` is."""
-        return (self.paddle0_x, self.paddle0_y) if seat == 0 else (self.paddle1_x, self.paddle1_y)
+        return self.paddles[seat]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, MatchState):
@@ -156,12 +159,15 @@ class MatchState:
         return f"MatchState({', '.join(f'{name}={getattr(self, name)}' for name in self.__slots__)})"
 
 
-_CANONICAL: Final = struct.Struct(">IBHBBBHIHbB8d")
+_CANONICAL: Final = {
+    players: struct.Struct(f">IBHBBBHIHbB{4 + 2 * players}d")
+    for players in range(table.MIN_PLAYERS, table.MAX_PLAYERS + 1)
+}
 
 
 def canonical_bytes(state: MatchState) -> bytes:
-    """The state as bytes: equal bytes, equal states. Integers big-endian, then eight IEEE 754 doubles."""
-    return _CANONICAL.pack(
+    """The state as bytes: equal bytes, equal states. Integers big-endian, then IEEE 754 doubles."""
+    return _CANONICAL[len(state.paddles)].pack(
         state.tick,
         state.phase,
         state.phase_ticks,
@@ -177,10 +183,7 @@ def canonical_bytes(state: MatchState) -> bytes:
         state.puck_y,
         state.puck_vx,
         state.puck_vy,
-        state.paddle0_x,
-        state.paddle0_y,
-        state.paddle1_x,
-        state.paddle1_y,
+        *chain.from_iterable(state.paddles),
     )
 
 
@@ -189,7 +192,22 @@ def state_hash(state: MatchState) -> str:
     return hashlib.sha256(canonical_bytes(state)).hexdigest()
 
 
-def initial_state(seed: int) -> MatchState:
+def team_of(seat: int) -> int:
+    """The team of a seat: they alternate."""
+    return seat & 1
+
+
+def homes(players: int) -> tuple[Point, ...]:
+    """Where each seat's paddle stands at the start."""
+    sizes = ((players + 1) // 2, players // 2)
+    result = []
+    for seat in range(players):
+        x, y = table.HOMES[sizes[team_of(seat)] - 1][seat // 2]
+        result.append((x, y) if team_of(seat) == 0 else (0.0 - x, -y))
+    return tuple(result)
+
+
+def initial_state(seed: int, players: int = 2) -> MatchState:
     """The state at tick 0: countdown, the first receiver drawn from `seed` (any int)."""
     state = MatchState()
     state.tick = 0
@@ -203,9 +221,7 @@ def initial_state(seed: int) -> MatchState:
     state.winner = NOBODY
     state.reason = Reason.NONE
     state.puck_x = state.puck_y = state.puck_vx = state.puck_vy = 0.0
-    state.paddle0_x = state.paddle1_x = 0.0
-    state.paddle0_y = -table.HOME_Y
-    state.paddle1_y = table.HOME_Y
+    state.paddles = homes(players)
     return state
 
 

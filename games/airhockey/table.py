@@ -1,7 +1,7 @@
 """The table: every length, speed and time of Air Hockey. docs/protocol/games/air-hockey.md, section "Table".
 
-Metres and seconds. The origin is the middle of the table, x to the right, y away from seat 0, which defends
-the goal at y = -HALF_LENGTH; seat 1 defends the other. A half turn about the origin swaps the seats: so a
+Metres and seconds. The origin is the middle of the table, x to the right, y away from team 0, which defends
+the goal at y = -HALF_LENGTH; team 1 defends the other. A half turn about the origin swaps the teams: so a
 client shows everyone their own side at the bottom. All lengths are exact in binary: limits lie on the grids.
 """
 
@@ -9,8 +9,14 @@ from __future__ import annotations
 
 from typing import Final
 
-VERSION: Final = 1
-"""Rises with any change that could change one bit of any state."""
+VERSION: Final = 2
+"""Rises with any change that could change one bit of any state. 2 added teams."""
+REPLAYABLE_VERSIONS: Final = frozenset({1, 2})
+"""Two players in version 1 are two players in version 2, bit for bit: old recordings replay."""
+
+MIN_PLAYERS: Final = 2
+MAX_PLAYERS: Final = 6
+"""Seats 0, 2, 4 are team 0, seats 1, 3, 5 are team 1."""
 
 TICK_HZ: Final = 60
 SUBSTEPS: Final = 6
@@ -31,8 +37,15 @@ PADDLE_X: Final = HALF_WIDTH - PADDLE_RADIUS
 PADDLE_FAR: Final = HALF_LENGTH - PADDLE_RADIUS
 PADDLE_NEAR: Final = PADDLE_RADIUS
 """A paddle's centre keeps PADDLE_NEAR <= |y| <= PADDLE_FAR in its own half: it never crosses the middle."""
+SPACE: Final = 2.0 * PADDLE_RADIUS
+"""Distance of the centres at which two paddles of a team touch."""
 HOME_Y: Final = 0.75
-"""Where a paddle stands at the start."""
+HOMES: Final = (
+    ((0.0, -HOME_Y),),
+    ((0.0, -HOME_Y), (0.0, -0.375)),
+    ((0.0, -HOME_Y), (-0.25, -0.375), (0.25, -0.375)),
+)
+"""Where the paddles of a team of 1, 2, 3 stand at the start, in the own frame: own goal at the bottom."""
 
 PUCK_MAX_SPEED: Final = 3.5
 PADDLE_MAX_SPEED: Final = 4.0
@@ -52,7 +65,10 @@ POSSESSION_TICKS: Final = 7 * TICK_HZ
 SUDDEN_DEATH_TICKS: Final = 60 * TICK_HZ
 """How long a match that is even at its time limit waits for the deciding goal before it is a draw."""
 
-WIN_SCORES: Final = (3, 5, 7, 10)
+WIN_SCORES: Final = (0, 3, 5, 7, 10)
+"""Goals that win; 0: the match goes on until its time is over."""
+MAX_SCORE: Final = 99
+"""Further goals are not counted."""
 DEFAULT_WIN_SCORE: Final = 7
 DEFAULT_TIME_LIMIT_S: Final = 300
 MAX_TIME_LIMIT_S: Final = 3600

@@ -10,16 +10,21 @@ from math import floor
 from typing import Final
 
 from games.airhockey import table
-from games.airhockey.rules import Target
-from games.airhockey.state import NOBODY, MatchState, Phase, Reason
+from games.airhockey.spacing import Target
+from games.airhockey.state import HITS, NOBODY, MatchState, Phase, Reason, team_of
 
 _INPUT: Final = struct.Struct(">hh")
-_SNAPSHOT: Final = struct.Struct(">BBBBHIH4i4h")
+_SNAPSHOTS: Final = {
+    players: struct.Struct(f">BBBBHIH4i{2 * players}h")
+    for players in range(table.MIN_PLAYERS, table.MAX_PLAYERS + 1)
+}
+_PLAYERS_OF: Final = {layout.size: players for players, layout in _SNAPSHOTS.items()}
 INPUT_BYTES: Final = _INPUT.size
 _STAND: Final = -32768
 NEUTRAL: Final = _INPUT.pack(_STAND, _STAND)
 """The input that lets the paddle stand."""
-SNAPSHOT_BYTES: Final = _SNAPSHOT.size
+SNAPSHOT_BYTES: Final = _SNAPSHOTS[2].size
+"""With two players; each further one adds 4."""
 
 _PUCK: Final = table.PUCK_GRID
 _PADDLE: Final = table.PADDLE_GRID
@@ -30,7 +35,7 @@ _PADDLE_X: Final = round(table.PADDLE_X * _PADDLE)
 _NEAR: Final = round(table.PADDLE_NEAR * _PADDLE)
 _FAR: Final = round(table.PADDLE_FAR * _PADDLE)
 _MAX_PAUSE: Final = max(table.COUNTDOWN_TICKS, table.GOAL_TICKS)
-_MAX_SCORE: Final = max(table.WIN_SCORES)
+_MAX_HAPPENED: Final = sum(HITS) + 508
 
 
 class WireError(ValueError):
@@ -60,7 +65,11 @@ def target_at(x: float, y: float) -> Target:
 
 def encode_snapshot(state: MatchState) -> bytes:
     """The whole state but its tick, which travels in the room's frame."""
-    return _SNAPSHOT.pack(
+    places = []
+    for x, y in state.paddles:
+        places.append(int(x * _PADDLE))
+        places.append(int(y * _PADDLE))
+    return _SNAPSHOTS[len(state.paddles)].pack(
         state.phase | state.receiver << 2 | (state.winner + 1) << 3 | state.reason << 5,
         state.phase_ticks,
         state.score0,
@@ -72,44 +81,36 @@ def encode_snapshot(state: MatchState) -> bytes:
         int(state.puck_y * _PUCK),
         int(state.puck_vx * _PUCK),
         int(state.puck_vy * _PUCK),
-        int(state.paddle0_x * _PADDLE),
-        int(state.paddle0_y * _PADDLE),
-        int(state.paddle1_x * _PADDLE),
-        int(state.paddle1_y * _PADDLE),
+        *places,
     )
 
 
 def decode_snapshot(data: bytes, tick: int) -> MatchState:
-    """The state at `tick`. Raises `WireError` for what no match can come to."""
-    if len(data) != SNAPSHOT_BYTES:
-        raise WireError(f"a snapshot has {SNAPSHOT_BYTES} bytes, not {len(data)}")
-    head, pause, score0, score1, possession, random, happened, *places = _SNAPSHOT.unpack(data)
-    x, y, vx, vy, x0, y0, x1, y1 = places
+    """The state at `tick`; its length tells how many players. Raises `WireError` for what no match comes to."""
+    players = _PLAYERS_OF.get(len(data))
+    if players is None:
+        raise WireError(f"no snapshot has {len(data)} bytes")
+    head, pause, score0, score1, possession, random, happened, x, y, vx, vy, *places = _SNAPSHOTS[
+        players
+    ].unpack(data)
     state = MatchState()
     state.tick = tick
     state.phase = head & 3
     state.receiver = head >> 2 & 1
     state.winner = (head >> 3 & 3) - 1
     state.reason = head >> 5
-    if state.winner > 1 or state.reason > Reason.FORFEIT:
-        raise WireError(f"bad head {head:#04x}")
-    if (state.phase != Phase.OVER) != (state.reason == Reason.NONE):
-        raise WireError("a match is over for a reason")
-    if state.winner != NOBODY and state.phase != Phase.OVER:
-        raise WireError("a winner before the end")
+    _check_end(state, head)
     if (
         pause > _MAX_PAUSE
-        or score0 > _MAX_SCORE
-        or score1 > _MAX_SCORE
+        or score0 > table.MAX_SCORE
+        or score1 > table.MAX_SCORE
         or possession >= table.POSSESSION_TICKS
     ):
         raise WireError("a count above its limit")
-    if not 1 <= random <= 2147483646 or happened > 511:
+    if not 1 <= random <= 2147483646 or happened > _MAX_HAPPENED:
         raise WireError("bad random or happened")
     if abs(x) > _MAX_X or abs(y) > _MAX_Y or abs(vx) > _MAX_SPEED or abs(vy) > _MAX_SPEED:
         raise WireError("the puck is off the table or too fast")
-    if abs(x0) > _PADDLE_X or abs(x1) > _PADDLE_X or not (-_FAR <= y0 <= -_NEAR and _NEAR <= y1 <= _FAR):
-        raise WireError("a paddle is outside its half")
     state.phase_ticks = pause
     state.score0 = score0
     state.score1 = score1
@@ -120,8 +121,23 @@ def decode_snapshot(data: bytes, tick: int) -> MatchState:
     state.puck_y = y / _PUCK
     state.puck_vx = vx / _PUCK
     state.puck_vy = vy / _PUCK
-    state.paddle0_x = x0 / _PADDLE
-    state.paddle0_y = y0 / _PADDLE
-    state.paddle1_x = x1 / _PADDLE
-    state.paddle1_y = y1 / _PADDLE
+    state.paddles = tuple(
+        _decode_paddle(seat, px, py)
+        for seat, (px, py) in enumerate(zip(places[::2], places[1::2], strict=True))
+    )
     return state
+
+
+def _check_end(state: MatchState, head: int) -> None:
+    if state.winner > 1 or state.reason > Reason.FORFEIT:
+        raise WireError(f"bad head {head:#04x}")
+    if (state.phase != Phase.OVER) != (state.reason == Reason.NONE):
+        raise WireError("a match is over for a reason")
+    if state.winner != NOBODY and state.phase != Phase.OVER:
+        raise WireError("a winner before the end")
+
+
+def _decode_paddle(seat: int, x: int, y: int) -> tuple[float, float]:
+    if abs(x) > _PADDLE_X or not _NEAR <= (-y if team_of(seat) == 0 else y) <= _FAR:
+        raise WireError("a paddle is outside its half")
+    return x / _PADDLE, y / _PADDLE

@@ -29,16 +29,21 @@ const POSSESSION = 420;
 const SUDDEN_DEATH = 3600;
 const PUCK_GRID = 1048576.0;
 const PADDLE_GRID = 16384.0;
+const SPACE = 0.125;
+const TOUCHING = (SPACE - 1.0 / 1024.0) * (SPACE - 1.0 / 1024.0);
+const MAX_SCORE = 99;
 const PINNED = (CONTACT - 1.0 / 1048576.0) * (CONTACT - 1.0 / 1048576.0);
+
+const teamOf = (seat) => seat % 2;
 
 const PLAY = 1;
 const GOAL = 2;
 const OVER = 3;
-const HIT = [1, 2];
+const HIT = [1, 2, 512, 1024, 2048, 4096];
 const WALL_HIT = 4;
 const POST_HIT = 8;
 
-// 8. Snapshot
+// 9. Snapshot
 function parseSnapshot(hex, tick) {
   const b = Buffer.from(hex, "hex");
   return {
@@ -56,16 +61,16 @@ function parseSnapshot(hex, tick) {
     y: b.readInt32BE(16) / PUCK_GRID,
     vx: b.readInt32BE(20) / PUCK_GRID,
     vy: b.readInt32BE(24) / PUCK_GRID,
-    paddles: [28, 32].map((at) => ({
-      x: b.readInt16BE(at) / PADDLE_GRID,
-      y: b.readInt16BE(at + 2) / PADDLE_GRID,
+    paddles: Array.from({ length: (b.length - 28) / 4 }, (_, seat) => ({
+      x: b.readInt16BE(28 + 4 * seat) / PADDLE_GRID,
+      y: b.readInt16BE(30 + 4 * seat) / PADDLE_GRID,
     })),
   };
 }
 
 // 3. Canonical bytes
 function canonical(s) {
-  const b = Buffer.alloc(84);
+  const b = Buffer.alloc(52 + 16 * s.paddles.length);
   b.writeUInt32BE(s.tick, 0);
   b[4] = s.phase;
   b.writeUInt16BE(s.phaseTicks, 5);
@@ -77,8 +82,8 @@ function canonical(s) {
   b.writeUInt16BE(s.happened, 16);
   b.writeInt8(s.winner, 18);
   b[19] = s.reason;
-  const [p, q] = s.paddles;
-  [s.x, s.y, s.vx, s.vy, p.x, p.y, q.x, q.y].forEach((value, place) => b.writeDoubleBE(value, 20 + 8 * place));
+  const reals = [s.x, s.y, s.vx, s.vy, ...s.paddles.flatMap((paddle) => [paddle.x, paddle.y])];
+  reals.forEach((value, place) => b.writeDoubleBE(value, 20 + 8 * place));
   return b;
 }
 
@@ -93,7 +98,7 @@ function parseInput(bytes, at) {
 const clamp = (value, low, high) => (value > high ? high : value < low ? low : value);
 const clampX = (value) => clamp(value, -PADDLE_X, PADDLE_X);
 const clampY = (value, seat) =>
-  seat === 0 ? clamp(value, -PADDLE_FAR, -PADDLE_NEAR) : clamp(value, PADDLE_NEAR, PADDLE_FAR);
+  teamOf(seat) === 0 ? clamp(value, -PADDLE_FAR, -PADDLE_NEAR) : clamp(value, PADDLE_NEAR, PADDLE_FAR);
 
 function draw(s) {
   s.random = (s.random * 48271) % 2147483647;
@@ -107,6 +112,7 @@ function step(before, inputs, options) {
   s.happened = 0;
   if (s.phase === OVER) return s;
   const moves = s.paddles.map((paddle, seat) => move(paddle, inputs[seat], seat));
+  s.paddles.forEach((_, seat) => (moves[seat] = space(s.paddles, moves, seat)));
   if (s.phase === PLAY) play(s, moves, options);
   else pause(s, moves);
   for (const name of ["x", "y", "vx", "vy"]) s[name] = Math.floor(s[name] * PUCK_GRID + 0.5) / PUCK_GRID;
@@ -126,10 +132,49 @@ function move(paddle, target, seat) {
   if (target === null) return { x: 0, y: 0 };
   const x = clampX(target.x / PADDLE_GRID) - paddle.x;
   const y = clampY(target.y / PADDLE_GRID, seat) - paddle.y;
-  const square = x * x + y * y;
-  if (square <= REACH * REACH) return { x, y };
-  const scale = REACH / Math.sqrt(square);
+  return shorten(x, y);
+}
+
+function shorten(x, y) {
+  const length = x * x + y * y;
+  if (length <= REACH * REACH) return { x, y };
+  const scale = REACH / Math.sqrt(length);
   return { x: x * scale, y: y * scale };
+}
+
+// 6. Teammates
+function space(paddles, moves, seat) {
+  let { x: dx, y: dy } = moves[seat];
+  if (dx === 0 && dy === 0) return moves[seat];
+  const p = paddles[seat];
+  const places = [];
+  for (let mate = teamOf(seat); mate < paddles.length; mate += 2) {
+    if (mate === seat) continue;
+    const q = paddles[mate];
+    places.push(q);
+    if (mate < seat) places.push({ x: q.x + moves[mate].x, y: q.y + moves[mate].y });
+  }
+  if (places.length === 0) return moves[seat];
+  for (const q of places) {
+    const ox = p.x + dx - q.x;
+    const oy = p.y + dy - q.y;
+    const after = ox * ox + oy * oy;
+    if (after >= SPACE * SPACE) continue;
+    const before = square(p, q);
+    if (after >= before) continue;
+    if (before < TOUCHING || after === 0) return { x: 0, y: 0 };
+    const scale = SPACE / Math.sqrt(after);
+    dx = clampX(q.x + ox * scale) - p.x;
+    dy = clampY(q.y + oy * scale, seat) - p.y;
+  }
+  const m = shorten(dx, dy);
+  for (const q of places) {
+    const ox = p.x + m.x - q.x;
+    const oy = p.y + m.y - q.y;
+    const after = ox * ox + oy * oy;
+    if (after < TOUCHING && after < square(p, q)) return { x: 0, y: 0 };
+  }
+  return m;
 }
 
 function pause(s, moves) {
@@ -181,7 +226,7 @@ function play(s, moves, options) {
   }
 }
 
-// 6. Substeps
+// 7. Substeps
 function substeps(s, moves) {
   const steps = moves.map((m) => ({ x: m.x / SUBSTEPS, y: m.y / SUBSTEPS }));
   for (let n = 0; n < SUBSTEPS; n++) {
@@ -193,8 +238,11 @@ function substeps(s, moves) {
     });
     if (s.x > PUCK_X || s.x < -PUCK_X || s.y > PUCK_Y || s.y < -PUCK_Y) contain(s);
     if (s.paddles.some((paddle) => square(s, paddle) < CONTACT * CONTACT)) {
-      for (const seat of s.y < 0 ? [1, 0] : [0, 1]) collide(s, seat, steps[seat]);
-      for (const seat of [0, 1]) {
+      const seats = s.paddles.map((_, seat) => seat);
+      const last = s.y < 0 ? 0 : 1;
+      for (const seat of [...seats.filter((n) => teamOf(n) !== last), ...seats.filter((n) => teamOf(n) === last)])
+        collide(s, seat, steps[seat]);
+      for (const seat of seats) {
         if (square(s, s.paddles[seat]) >= PINNED) continue;
         yieldTo(s, seat);
         steps[seat] = { x: 0, y: 0 };
@@ -264,7 +312,7 @@ function collide(s, seat, own) {
   if (squared >= CONTACT * CONTACT) return;
   const distance = Math.sqrt(squared);
   const nx = squared === 0 ? 0 : qx / distance;
-  const ny = squared === 0 ? (seat === 0 ? 1 : -1) : qy / distance;
+  const ny = squared === 0 ? (teamOf(seat) === 0 ? 1 : -1) : qy / distance;
   s.x = s.x + nx * (CONTACT - distance);
   s.y = s.y + ny * (CONTACT - distance);
   const towards = (s.vx - own.x / H) * nx + (s.vy - own.y / H) * ny;
@@ -294,15 +342,15 @@ function yieldTo(s, seat) {
   paddle.y = clampY(s.y + qy * scale, seat);
 }
 
-// 7. Goal
+// 8. Goal
 function goal(s, scorer, options) {
-  s.score[scorer] += 1;
+  if (s.score[scorer] < MAX_SCORE) s.score[scorer] += 1;
   s.happened += scorer === 0 ? 32 : 64;
   s.vx = s.vy = 0;
   s.y = scorer === 0 ? 1 : -1;
   s.receiver = 1 - scorer;
   s.possession = 0;
-  if (s.score[scorer] >= options.win_score) {
+  if (options.win_score > 0 && s.score[scorer] >= options.win_score) {
     end(s, scorer, 1);
   } else if (s.tick > 60 * options.time_limit_s) {
     end(s, scorer, 3);

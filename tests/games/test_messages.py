@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from games.messages import (
     COMMANDS,
+    Command,
     MessageError,
     SeatReport,
     SnapshotFrame,
@@ -60,7 +61,21 @@ def test_arbitrary_bytes_are_a_frame_or_a_message_error(data: bytes) -> None:
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_commands_give_back_what_went_in(command: str) -> None:
-    assert decode_command(encode_command(command)) == command
+    assert decode_command(encode_command(command)) == Command(command)
+
+
+def test_only_sit_names_a_seat() -> None:
+    assert decode_command(encode_command("sit", 5)) == Command("sit", 5)
+    for bad in (
+        b'{"command":"ready","seat":1}',
+        b'{"command":"sit","seat":16}',
+        b'{"command":"sit","seat":-1}',
+    ):
+        with pytest.raises(MessageError):
+            decode_command(bad)
+    for value in (b"true", b"1.0", b'"1"', b"[1]"):
+        with pytest.raises(MessageError):
+            decode_command(b'{"command":"sit","seat":' + value + b"}")
 
 
 @given(st.binary(max_size=60))

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from games.airhockey.game import AirHockey
-from games.recording import MAX_FILE_BYTES, InputTrack, Recording, RecordingError
+from games.recording import BOT, MAX_FILE_BYTES, MAX_HOLDERS, InputTrack, Recording, RecordingError
 from games.replay import replay, replay_recording
 
 
@@ -37,6 +37,31 @@ def test_a_file_replays_bit_for_bit(tmp_path: Path) -> None:
     assert report.matches
     assert (report.game, report.ticks, report.result) == ("air-hockey", 400, None)
     assert report.seconds == pytest.approx(400 / 60)
+
+
+def test_a_match_of_version_1_still_replays_bit_for_bit() -> None:
+    report = replay(Path(__file__).parent / "data" / "air-hockey-version-1.replay")
+    assert report.matches
+    assert report.replayed_hash == "c3d53dd0d6013cf8422d5592cd8a669664463f998fa3e0558f21f7d856b2d63b"
+    assert report.result is not None
+    assert (report.result.winner, report.result.score, report.ticks) == (1, (0, 3), 698)
+
+
+def test_a_match_of_an_unknown_version_is_refused_with_one_clear_sentence() -> None:
+    recording = recorded(10)
+    recording.game_version = 3
+    with pytest.raises(RecordingError, match="a match of air-hockey version 3; this server replays 1, 2"):
+        replay_recording(recording)
+
+
+def test_who_held_a_seat_is_kept_and_bounded() -> None:
+    recording = recorded(10)
+    for _ in range(MAX_HOLDERS + 5):
+        recording.hold(3, 1, BOT)
+    again = Recording.decode(recording.encode())
+    assert len(again.holders) == MAX_HOLDERS
+    assert again.holders[0] == (3, 1, BOT)
+    assert replay_recording(again).matches
 
 
 def test_one_changed_input_is_another_end() -> None:
@@ -117,6 +142,11 @@ def test_a_recording_with_flipped_bytes_is_refused_or_read_but_never_worse(data:
         ("forfeits", [[5, 2]]),
         ("forfeits", [[500, 0]]),
         ("forfeits", [5]),
+        ("holders", None),
+        ("holders", [[1, 0]]),
+        ("holders", [[402, 0, 1]]),
+        ("holders", [[1, 2, 1]]),
+        ("holders", [[1, 0, 2]]),
         ("final_hash", None),
     ],
 )

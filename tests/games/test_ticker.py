@@ -44,6 +44,16 @@ def test_beyond_the_burst_whole_ticks_are_skipped_and_counted() -> None:
     assert ticker.next_deadline == pytest.approx(0.10)
 
 
+def test_after_a_restart_the_next_tick_is_due_then_and_the_rest_follow() -> None:
+    ticker = Ticker(100, start_s=0.0)
+    assert ticker.due(0.015) == 2
+    ticker.restart(5.0)
+    assert ticker.due(4.99) == 0
+    assert ticker.due(5.0) == 1
+    assert ticker.next_deadline == pytest.approx(5.01)
+    assert (ticker.stats().skipped, ticker.stats().ticks) == (0, 3)
+
+
 def test_lateness_percentiles() -> None:
     ticker = Ticker(100, start_s=0.0)
     for n in range(100):

@@ -82,7 +82,7 @@ def test_json_is_one_object_and_the_exit_code_tells(capsys: pytest.CaptureFixtur
 def test_a_game_or_a_score_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match="no demo plays 'chess'"):
         DemoOptions(game="chess")
-    with pytest.raises(ValueError, match="win_score is 4, not one of 3, 5, 7, 10"):
+    with pytest.raises(ValueError, match="win_score is 4, not one of 0, 3, 5, 7, 10"):
         DemoOptions(goals=4)
 
 

@@ -42,8 +42,10 @@ class FakePort:
         self.clock = clock
         self.agent = AgentInfo(1, "game", 0, {}, away=False, local=True)
         self.sent: list[tuple[Delivery, str, bytes]] = []
-        self.listeners: list[Callable[[Delivery, str, bytes], None]] = []
-        self._queued: list[tuple[Delivery, str, bytes]] = []
+        self.told: list[str | None] = []
+        """To whom each of `sent` went; None: to everyone."""
+        self.listeners: list[Callable[[Delivery, str, bytes, str | None], None]] = []
+        self._queued: list[tuple[Delivery, str, bytes, str | None]] = []
 
     def send(
         self,
@@ -57,16 +59,17 @@ class FakePort:
         to: str | None = None,
         flush: bool = True,
     ) -> None:
-        self._queued.append((kind, type, content))
+        self._queued.append((kind, type, content, to))
         if flush:
             self.flush()
 
     def flush(self) -> None:
         queued, self._queued = self._queued, []
-        for message in queued:
-            self.sent.append(message)
+        for kind, type, content, to in queued:
+            self.sent.append((kind, type, content))
+            self.told.append(to)
             for listener in list(self.listeners):
-                listener(*message)
+                listener(kind, type, content, to)
 
     def agents(self) -> list[AgentInfo]:
         return [self.agent]
@@ -87,7 +90,9 @@ class Member:
         self._armed: float | None = None
         channel.port.listeners.append(self.from_room)
 
-    def from_room(self, kind: Delivery, type: str, content: bytes) -> None:
+    def from_room(self, kind: Delivery, type: str, content: bytes, to: str | None) -> None:
+        if to not in (None, self.info.name):
+            return
         now = self.channel.world.now()
         if kind.is_reliable:
             self.channel.world.call_at(now + self.delay_s, lambda: self.receive(type, content))

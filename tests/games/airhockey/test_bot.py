@@ -24,7 +24,7 @@ def headless(seed: int, skills: tuple[Skill | None, Skill | None] = (None, None)
             wire.decode_input(encode_decision(brain.decide(sight_of(state, seat)), seat))
             for seat, brain in enumerate(brains)
         ]
-        state = rules.step(state, inputs[0], inputs[1], OPTIONS)
+        state = rules.step(state, [inputs[0], inputs[1]], OPTIONS)
         hits += bool(state.happened & (Happened.HIT_0 | Happened.HIT_1))
     return state, hits
 
@@ -61,7 +61,7 @@ def test_the_own_frame_is_turned_so_that_the_own_goal_is_below(seat: int) -> Non
     state = rules.start(1)
     sight = sight_of(state, seat)
     assert sight.own == (0.0, -table.HOME_Y)
-    assert sight.other == (0.0, table.HOME_Y)
+    assert (sight.place, sight.team) == (0, (sight.own,))
 
 
 def test_a_brain_never_moves_faster_than_its_skill() -> None:
@@ -72,13 +72,13 @@ def test_a_brain_never_moves_faster_than_its_skill() -> None:
         x, y = brain.decide(sight)
         limit = max(skill.speed, skill.strike_speed) / table.TICK_HZ
         assert hypot(x - sight.own[0], y - sight.own[1]) <= limit + 1e-9
-        state = rules.step(state, wire.target_at(x, y), None, OPTIONS)
+        state = rules.step(state, [wire.target_at(x, y), None], OPTIONS)
 
 
 def sees(
     puck: tuple[float, float], velocity: tuple[float, float], own: tuple[float, float], tick: int
 ) -> Sight:
-    return Sight(tick, True, puck, velocity, own, (0.0, 0.75))
+    return Sight(tick, True, puck, velocity, own)
 
 
 def test_it_goes_to_meet_a_coming_puck() -> None:
@@ -115,7 +115,7 @@ def test_a_coming_puck_is_misjudged_by_the_catch_error() -> None:
 def test_between_serves_it_goes_home() -> None:
     brain, own = Brain(1), (0.3, -0.2)
     for tick in range(120):
-        own = brain.decide(Sight(tick, False, (0.0, 0.0), (0.0, 0.0), own, (0.0, 0.75)))
+        own = brain.decide(Sight(tick, False, (0.0, 0.0), (0.0, 0.0), own))
     assert own == (0.0, -table.HOME_Y)
 
 
@@ -128,3 +128,44 @@ def test_the_bot_of_a_room_plays_from_the_state_alone() -> None:
     result = game.result(state)
     assert result is not None and result.reason == "goals"
     assert state.phase == Phase.OVER
+
+
+@pytest.mark.parametrize("players", [3, 4, 6])
+def test_teams_play_matches_that_end_with_goals_in_a_time_that_is_fun_to_watch(players: int) -> None:
+    game = AirHockey({"win_score": 3, "players": players})
+    lengths = []
+    for seed in range(9):
+        bots = [game.bot(seat, seed * players + seat) for seat in range(players)]
+        state, tally = game.start(seed), game.tally()
+        while game.result(state) is None:
+            state = game.step(state, [bot(state) for bot in bots])
+            tally.see(state)
+        assert max(state.score0, state.score1) == 3
+        lengths.append(state.tick / table.TICK_HZ)
+        seats = tally.seats()
+        assert sum(seat["goals"] + seat["own_goals"] for seat in seats) <= state.score0 + state.score1
+        assert all(seat["touches"] for seat in seats[:2]), "a keeper that never saves anything"
+    assert 15 < sorted(lengths)[4] < 90
+    assert max(lengths) < 150
+
+
+def test_the_nearest_attacker_plays_the_puck_and_the_others_keep_their_places() -> None:
+    team = ((0.0, -0.78), (-0.25, -0.375), (0.25, -0.375))
+    wants = []
+    for place in range(3):
+        brain, own = Brain(1), team[place]
+        for tick in range(40):
+            mates = (*team[:place], own, *team[place + 1 :])
+            own = brain.decide(Sight(tick, True, (-0.2, -0.2), (0.0, 0.0), own, place, mates))
+        wants.append(hypot(own[0] - team[place][0], own[1] - team[place][1]))
+    assert wants[1] > 0.15
+    assert wants[0] < 0.15 and wants[2] < 0.15
+
+
+def test_a_fast_shot_is_the_keeper_s() -> None:
+    brain, own = Brain(1, Skill(catch_error_m=0.0)), (0.0, -0.78)
+    for tick in range(30):
+        y = 0.4 - tick * 2.2 / 60
+        team = (own, (-0.25, -0.375), (0.25, -0.375))
+        own = brain.decide(Sight(tick, True, (0.15, y), (0.0, -2.2), own, 0, team))
+    assert own[0] == pytest.approx(0.15, abs=0.01)

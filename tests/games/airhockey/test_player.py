@@ -155,7 +155,7 @@ def test_a_player_hears_only_what_makes_sense() -> None:
             b"{}",
             b"[" * 300,
             bytes(300),
-            b'{"event":"room","seats":[],"options":{},"phase":""}',
+            b'{"event":"room","seats":[],"options":{},"phase":"","match":0}',
         ):
             bot.receive(type, content, 0.0)
     assert not sent
@@ -166,8 +166,9 @@ def test_a_player_hears_only_what_makes_sense() -> None:
 
 def room_event(phase: str = "lobby") -> bytes:
     seats = [{"agent": 2, "name": "a"}, {"agent": 3, "name": "b"}]
-    options = {"win_score": 3, "time_limit_s": 60}
-    return json.dumps({"event": "room", "seats": seats, "options": options, "phase": phase}).encode()
+    options = {"win_score": 3, "time_limit_s": 60, "players": 2}
+    room = {"event": "room", "seats": seats, "options": options, "phase": phase, "match": 0}
+    return json.dumps(room).encode()
 
 
 def test_a_player_says_ready_once_and_then_plays_from_the_first_snapshot_on() -> None:

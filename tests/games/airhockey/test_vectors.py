@@ -51,7 +51,9 @@ def test_snapshots(vector: dict[str, Any]) -> None:
         state.puck_vx,
         state.puck_vy,
     ]
-    assert [value / table.PADDLE_GRID for value in vector["paddles"]] == [*state.paddle(0), *state.paddle(1)]
+    assert [value / table.PADDLE_GRID for value in vector["paddles"]] == [
+        value for paddle in state.paddles for value in paddle
+    ]
 
 
 @pytest.mark.parametrize("vector", VECTORS["bad_snapshots"], ids=lambda vector: vector["why"])
@@ -77,13 +79,12 @@ def test_bad_frames(vector: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("vector", VECTORS["steps"], ids=lambda vector: vector["name"])
 def test_steps(vector: dict[str, Any]) -> None:
-    options = MatchOptions(vector["win_score"], vector["time_limit_s"])
+    tracks = [bytes.fromhex(track) for track in vector["inputs"]]
+    options = MatchOptions(vector["win_score"], vector["time_limit_s"], len(tracks))
     state = wire.decode_snapshot(bytes.fromhex(vector["start"]["snapshot"]), vector["start"]["tick"])
-    first, second = (bytes.fromhex(track) for track in vector["inputs"])
     wanted = {checkpoint["tick"]: checkpoint for checkpoint in vector["checkpoints"]}
-    for at in range(0, len(first), 4):
-        inputs = wire.decode_input(first[at : at + 4]), wire.decode_input(second[at : at + 4])
-        state = rules.step(state, *inputs, options)
+    for at in range(0, len(tracks[0]), 4):
+        state = rules.step(state, [wire.decode_input(track[at : at + 4]) for track in tracks], options)
         checkpoint = wanted.pop(state.tick, None)
         if checkpoint is not None:
             assert wire.encode_snapshot(state).hex() == checkpoint["snapshot"]

@@ -21,7 +21,7 @@ def test_a_snapshot_is_the_state_bit_for_bit_at_every_tick_of_a_match() -> None:
     for _ in range(options.time_limit_ticks + 3700):
         if chance.random() < 0.1:
             targets = [(chance.randint(-9000, 9000), chance.randint(-16000, 16000)) for _ in range(2)]
-        state = rules.step(state, targets[0], targets[1], options)
+        state = rules.step(state, [targets[0], targets[1]], options)
         data = wire.encode_snapshot(state)
         assert len(data) == wire.SNAPSHOT_BYTES == 36
         assert canonical_bytes(wire.decode_snapshot(data, state.tick)) == canonical_bytes(state)
@@ -34,11 +34,11 @@ def test_the_view_can_go_on_from_a_snapshot_exactly_as_the_server_does() -> None
     options = MatchOptions()
     state = rules.start(9)
     for _ in range(300):
-        state = rules.step(state, (500, -9000), (0, 9000), options)
+        state = rules.step(state, [(500, -9000), (0, 9000)], options)
     copy = wire.decode_snapshot(wire.encode_snapshot(state), state.tick)
     for _ in range(300):
-        state = rules.step(state, (500, -3000), (0, 9000), options)
-        copy = rules.step(copy, (500, -3000), (0, 9000), options)
+        state = rules.step(state, [(500, -3000), (0, 9000)], options)
+        copy = rules.step(copy, [(500, -3000), (0, 9000)], options)
     assert copy == state
 
 
@@ -48,7 +48,7 @@ def test_arbitrary_bytes_are_refused_or_a_possible_state(data: bytes) -> None:
         state = wire.decode_snapshot(data, 1)
     except WireError:
         return
-    rules.step(state, None, None, MatchOptions())
+    rules.step(state, [None, None], MatchOptions())
 
 
 @settings(max_examples=300)
