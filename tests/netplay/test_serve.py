@@ -9,17 +9,35 @@ import socket
 import stat
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from tests.support.server_process import environment, serving
+from tests.support.server_process import ServerProcess, environment, serving
 
 
 def get(url: str) -> tuple[int, bytes]:
     with urllib.request.urlopen(url, timeout=10) as answer:
         return answer.status, answer.read()
+
+
+def post_session(url: str, key: str) -> int:
+    """The status of a connect that has a key and nothing else."""
+    body = {"channel_name": "room", "proof": "A" * 43, "scope": "private", "agent_name": "\n"}
+    request = urllib.request.Request(
+        f"{url}/api/v1/sessions",
+        data=json.dumps(body).encode(),
+        headers={"Authorization": f"Bearer {key}", "Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
 
 
 def test_a_started_server_answers_shows_its_key_and_ends_cleanly(tmp_path: Path) -> None:
@@ -118,3 +136,75 @@ def test_production_serves_with_a_configured_key_and_shows_none(tmp_path: Path) 
         assert "npk_" not in "\n".join(server.printed)
         assert server.stop() == 0
     assert not os.path.exists(tmp_path / "state" / "netplay" / "development-key")
+
+
+def metrics_url(server: ServerProcess) -> str:
+    line = next(line for line in server.printed if line.startswith("metrics"))
+    return line.split()[-1]
+
+
+def test_metrics_are_on_loopback_at_the_next_number_and_count_what_happens(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        url = metrics_url(server)
+        assert url == f"http://127.0.0.1:{int(server.url.rsplit(':', 1)[1]) + 1}/metrics"
+        get(f"{server.url}/health")
+        status, body = get(url)
+        assert status == 200
+        assert b'netplay_http_requests_total{answer="get_2xx"} 1.0' in body
+        for name in (b"hub_sessions", b"udp_hellos_total", b"websocket_links", b"games_ticks_total"):
+            assert b"\nnetplay_" + name + b" 0.0\n" in body
+        assert b"netplay_loop_lag_seconds_count" in body
+        assert server.stop() == 0
+
+
+def test_metrics_can_be_switched_off(tmp_path: Path) -> None:
+    with serving(tmp_path, "--metrics-port", "off") as server:
+        assert not any(line.startswith("metrics") for line in server.printed)
+        assert server.stop() == 0
+
+
+def test_a_taken_metrics_port_keeps_the_server_from_starting_only_where_it_was_asked_for(
+    tmp_path: Path,
+) -> None:
+    with socket.socket() as taken, socket.socket() as below:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        below.bind(("127.0.0.1", port - 1))  # Free now, and kept free of others until it is needed.
+        told = subprocess.run(
+            [sys.executable, "-m", "netplay", "serve", "--port", "0", "--metrics-port", str(port)],
+            cwd=tmp_path,
+            env=environment(tmp_path / "state"),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert told.returncode == 1
+        assert "in use" in told.stderr
+        below.close()
+        with serving(tmp_path, "--port", str(port - 1)) as server:
+            assert get(f"{server.url}/health")[0] == 200
+            assert server.stop() == 0
+        warning = next(json.loads(line) for line in server.logged if "no_metrics" in line)
+        assert warning["port"] == port
+
+
+def test_a_hangup_signal_takes_new_keys_into_service(tmp_path: Path) -> None:
+    with serving(tmp_path) as server:
+        made = subprocess.run(
+            [sys.executable, "-m", "netplay", "keys", "new", "bob"],
+            env=server.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        key = next(line for line in made.splitlines() if line.startswith("npk_"))
+        assert post_session(server.url, key) == 401
+        server.process.send_signal(signal.SIGHUP)
+        deadline = time.monotonic() + 5
+        while post_session(server.url, key) == 401 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert post_session(server.url, key) == 400  # accepted: now it is the body that is wrong
+        assert server.stop() == 0
+    assert any(json.loads(line)["event"] == "reloaded" for line in server.logged)
