@@ -73,7 +73,7 @@ class Publisher:
         if len(data) < 2:
             raise malformed("publication_truncated")
         if key > MAX_KEY:
-            raise malformed("key_range")
+            raise ProtocolError(CloseCode.LIMIT_EXCEEDED, "key_range")
         flags, type_index = data[0], data[1]
         if flags in _PLAIN and type_index < 0x40:
             if type_index >= len(self.types):

@@ -156,7 +156,7 @@ def decode_delivery(data: bytes, link_lane: int) -> Delivered:
     if link_lane == TO_CLIENT_SEQUENCED:
         key, at = decode_varint(data, at)
         if key > MAX_KEY:
-            raise malformed("key_range")
+            raise ProtocolError(CloseCode.LIMIT_EXCEEDED, "key_range")
     if flags & STORED:
         if link_lane not in (TO_CLIENT_ORDERED, TO_CLIENT_RELIABLE):
             raise malformed("stored_kind")

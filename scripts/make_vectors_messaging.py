@@ -196,7 +196,7 @@ def bad() -> dict[str, list[dict[str, str]]]:
                 "name": "key too large",
                 "link_lane": "3",
                 "bytes": "0000010008c000000040000000",
-                "code": encoding,
+                "code": "LIMIT_EXCEEDED",
             },
             {
                 "name": "stored, yet unreliable",

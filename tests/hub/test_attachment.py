@@ -88,7 +88,7 @@ def test_a_key_above_the_limit_closes_and_the_limit_passes():
     ann.send(b"x", SEQUENCED, key=2**30 - 1)
     assert ben.contents() == [b"x"]
     ann.send(b"x", SEQUENCED, key=2**30)
-    assert ann.link.closed == (CloseCode.FRAME_ENCODING, "key_range")
+    assert ann.link.closed == (CloseCode.LIMIT_EXCEEDED, "key_range")
 
 
 def test_before_attach_ephemeral_messages_are_dropped_and_others_close():

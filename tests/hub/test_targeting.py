@@ -9,6 +9,7 @@ import pytest
 from hub.audience import MAX_KEPT
 from hub.errors import ChannelError, ErrorCode
 from hub.event_types import MAX_EVENT_TYPES, parse_event_types
+from hub.slots import SLOTS_TO_EVERYONE
 from messaging.control import ErrorNotice
 from messaging.envelope import encode_publication
 from netcore.delivery import Delivery
@@ -210,6 +211,16 @@ def test_the_place_of_one_who_chose_goes_to_one_who_did_not():
     assert not relay._choices
     ann.send(b"x", Delivery.UNRELIABLE)
     assert world.client("cem").contents() == []
+
+
+def test_one_who_chooses_gets_sequenced_messages_under_numbers_of_its_own():
+    """Shared messages are counted once for all; one who leaves some out would see numbers jump."""
+    world = HubWorld()
+    ann, ben, cem = world.client("ann"), world.client("ben", custom_event_type="a"), world.client("cem")
+    ann.send(b"1", Delivery.SEQUENCED, key=7, type="a")
+    ((_, _, _, to_ben),) = [sent for sent in ben.link.flushed if sent[0] == 3]
+    ((_, _, _, to_cem),) = [sent for sent in cem.link.flushed if sent[0] == 3]
+    assert to_cem < SLOTS_TO_EVERYONE <= to_ben
 
 
 @pytest.mark.parametrize(
