@@ -42,6 +42,7 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "node": _command("node"),
     "noiseprotocol": _package("noise"),
     "redis": _command("redis-server"),
+    "systemd": _command("systemd-analyze"),
     "uvloop": _package("uvloop"),
 }
 
