@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,12 +28,36 @@ class Child:
         """The next object the child sends; blocks. Raises RuntimeError where it ends without a word."""
         return _next_word(self.pipe, f"child {self.pid}", _WORD_TIMEOUT_S)
 
+    def pin(self, cpu: int) -> None:
+        """Let the child run on one processor only, so that it never shares the measuring process's."""
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(self.pid, {cpu})
+
     def cpu_s(self) -> float:
         """Seconds of processor time used so far, all threads, to the nanosecond (Linux: schedstat)."""
         total = 0
         for task in Path(f"/proc/{self.pid}/task").iterdir():
             total += int((task / "schedstat").read_text().split()[0])
         return total / 1e9
+
+
+@contextmanager
+def own_processor() -> Iterator[int | None]:
+    """Keep this process on one processor for the block; the number of another one, for a child to be pinned to.
+
+    A server and its client are never one process after the other on the same processor; left to itself the
+    scheduler puts two processes that wake each other exactly there. None where there is only one processor.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        yield None
+        return
+    before = os.sched_getaffinity(0)
+    first, *others = sorted(before)
+    os.sched_setaffinity(0, {first})
+    try:
+        yield others[0] if others else None
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 @contextmanager

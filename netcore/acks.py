@@ -28,6 +28,7 @@ class ReceivedPackets:
     """
 
     __slots__ = (
+        "_deadline_grid_s",
         "_gap",
         "_largest_at",
         "_low",
@@ -43,6 +44,7 @@ class ReceivedPackets:
     def __init__(self, max_ack_delay_s: float) -> None:
         """`max_ack_delay_s` is the longest an acknowledgement waits for a packet to ride on."""
         self._max_ack_delay_s = max_ack_delay_s
+        self._deadline_grid_s = max_ack_delay_s / 2
         self.largest = -1
         self._low = 0
         self._largest_at = 0.0
@@ -71,7 +73,9 @@ class ReceivedPackets:
             if self._gap or what & URGENT or self._reliable >= 2:
                 self.due = True
             elif self.deadline is None:
-                self.deadline = now + self._max_ack_delay_s
+                # Onto a grid, never late: the connections of a server come due together, in one wake-up.
+                grid = self._deadline_grid_s
+                self.deadline = (now + self._max_ack_delay_s) // grid * grid
         elif self._gap:
             self.pending = True  # alone it would be an acknowledgement of an acknowledgement
 

@@ -26,6 +26,7 @@ READS_PER_WAKE_UP: Final = 64
 RECEIVE_BYTES: Final = 2048
 """More than any datagram of ours; a longer one arrives cut and is dropped for its length."""
 SOCKET_BUFFER_BYTES: Final = 4 << 20
+_AT_ONCE_S: Final = 0.00002
 UNSENT_CAP: Final = 1024
 """Datagrams kept while the socket takes none; beyond them the oldest go, as in a full router."""
 _TIMER_GRAIN_S: Final = 0.001
@@ -62,13 +63,15 @@ class UdpDriver:
         sock: socket.socket,
         loop: asyncio.AbstractEventLoop,
         clock: Callable[[], float],
+        remote: Address | None = None,
     ) -> None:
-        """Takes the socket over. Call `start` (or use `open_udp`)."""
+        """Takes the socket over, which is connected to `remote` if that is given. Call `start` (or use `open_udp`)."""
         self.stats = DriverStats()
         self._endpoint = endpoint
         self._socket = sock
         self._loop = loop
         self._clock = clock
+        self._remote = remote
         self._address: Address = sock.getsockname()
         self._transport: asyncio.DatagramTransport | None = None
         self._reads = False
@@ -77,6 +80,7 @@ class UdpDriver:
         self._timer_at = 0.0
         self._flush_waits = False
         self._closed = False
+        self._done_at = 0.0  # when the last wake-up for reading ended
 
     @property
     def address(self) -> Address:
@@ -128,11 +132,18 @@ class UdpDriver:
     def _read(self) -> None:
         """The socket has datagrams."""
         now = self._clock()
-        receive, take = self._socket.recvfrom, self._endpoint.receive_datagram
+        receive, receive_from = self._socket.recv, self._socket.recvfrom
+        take, remote = self._endpoint.receive_datagram, self._remote
+        # A socket that is readable again at once had more to give: read on until it is empty. Otherwise one datagram
+        # is most likely all there is, and asking for another costs as much as a tenth of handling it.
+        reads = READS_PER_WAKE_UP if now - self._done_at < _AT_ONCE_S else 1
         try:
-            for _ in range(READS_PER_WAKE_UP):
+            for _ in range(reads):
                 try:
-                    data, addr = receive(RECEIVE_BYTES)
+                    if remote is not None:
+                        data, addr = receive(RECEIVE_BYTES), remote
+                    else:
+                        data, addr = receive_from(RECEIVE_BYTES)
                 except (BlockingIOError, InterruptedError):
                     break
                 except OSError:
@@ -144,6 +155,7 @@ class UdpDriver:
                     return
         finally:
             self._flush(now)
+            self._done_at = self._clock()
 
     def _timer_due(self) -> None:
         self._timer = None
@@ -174,7 +186,7 @@ class UdpDriver:
         if datagrams:
             if self._transport is not None:
                 for data, addr in datagrams:
-                    self._transport.sendto(data, addr)
+                    self._transport.sendto(data, addr if self._remote is None else None)
             elif self._unsent:
                 self._keep(datagrams)
             else:
@@ -184,10 +196,13 @@ class UdpDriver:
     # Sending
 
     def _send(self, datagrams: Sequence[tuple[bytes, Address]]) -> None:
-        send = self._socket.sendto
+        send, send_to, connected = self._socket.send, self._socket.sendto, self._remote is not None
         for index, (data, addr) in enumerate(datagrams):
             try:
-                send(data, addr)
+                if connected:
+                    send(data)
+                else:
+                    send_to(data, addr)
             except (BlockingIOError, InterruptedError):
                 self._loop.add_writer(self._socket, self._write)
                 self._keep(datagrams[index:])
@@ -206,7 +221,11 @@ class UdpDriver:
         unsent = self._unsent
         while unsent:
             try:
-                self._socket.sendto(*unsent[0])
+                data, addr = unsent[0]
+                if self._remote is None:
+                    self._socket.sendto(data, addr)
+                else:
+                    self._socket.send(data)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:
@@ -262,11 +281,13 @@ async def open_udp(
     clock: Callable[[], float] = time.monotonic,
     reuse_port: bool = False,
     own_reader: bool = True,
+    remote: Address | None = None,
 ) -> UdpDriver:
     """Bind a UDP socket and drive `endpoint` on it. Port 0 takes a free one, see `UdpDriver.address`.
 
     `host` is numeric or a name; `::` takes IPv4 too, where the system can. `clock` gives monotonic seconds;
     it is not the loop's, whose steps may be 1 ms (uvloop). `own_reader=False` forces asyncio's transport.
+    `remote` is the one address a client talks to: the socket is connected to it, and the kernel drops the rest.
     Raises `OSError` where the address cannot be bound. Close the driver when done.
     """
     loop = loop or asyncio.get_running_loop()
@@ -275,7 +296,9 @@ async def open_udp(
     try:
         _set_options(sock, family, reuse_port)
         sock.bind(bind_to)
-        driver = UdpDriver(endpoint, sock, loop, clock)
+        if remote is not None:
+            sock.connect(remote)
+        driver = UdpDriver(endpoint, sock, loop, clock, remote)
         await driver.start(own_reader=own_reader)
     except BaseException:
         sock.close()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from multiprocessing.connection import Connection as Pipe
 from typing import Any
 
-from bench.child import child
+from bench.child import child, own_processor
 from bench.ncp import Counter, bench_credentials, bench_gate, bench_key
 from bench.peers import raw_echo
 from bench.percentiles import summary
@@ -32,7 +32,11 @@ def measure(settings: Mapping[str, Any]) -> Measurement:
         child(raw_echo.serve_on_loop) as raw,
         child(raw_echo.serve_blocking) as blocking,
         child(_serve) as ncp,
+        own_processor() as other,
     ):
+        for server in (raw, blocking, ncp):
+            if other is not None:
+                server.pin(other)
         for _ in range(settings["runs"]):
             theirs = summary(raw_echo.round_trips_on_loop(raw.ready, count, payload))
             least = summary(raw_echo.round_trips_blocking(blocking.ready, count, payload))
@@ -103,7 +107,7 @@ def _round_trips(port: int, count: int, payload: bytes) -> list[float]:
             random=os.urandom,
             now=time.monotonic(),
         )
-        driver = await open_udp(endpoint, "127.0.0.1", 0)
+        driver = await open_udp(endpoint, "127.0.0.1", 0, remote=("127.0.0.1", port))
         try:
             await asyncio.wait_for(done, _TIMEOUT_S)
             assert client.connection is not None
@@ -119,7 +123,7 @@ def _round_trips(port: int, count: int, payload: bytes) -> list[float]:
 
 SCENARIO = Scenario(
     name="udp_echo",
-    about="one message in flight between two processes over loopback",
+    about="one message in flight between two processes on two processors, over loopback",
     baseline="raw UDP sockets on the same event loop, without protocol or encryption (blocking ones for comparison)",
     bars=(Bar("median_ratio", 2.0, "median round trip against the raw socket's"),),
     measure=measure,

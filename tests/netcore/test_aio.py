@@ -195,16 +195,16 @@ async def puppet_driver() -> tuple[Puppet, UdpDriver, socket.socket]:
     return puppet, driver, peer
 
 
-def test_a_wake_up_reads_up_to_64_datagrams_with_one_clock_and_one_flush() -> None:
+def test_a_busy_socket_is_read_64_datagrams_a_wake_up_with_one_clock_and_one_flush() -> None:
     async def main() -> None:
         puppet, driver, peer = await puppet_driver()
         for index in range(100):
             peer.sendto(b"%d" % index, driver.address)
         puppet.flushes.clear()
         await eventually(lambda: len(puppet.received) >= 100)
-        assert puppet.flushes == [64, 100]
+        assert puppet.flushes == [1, 65, 100]  # the first tells that there is more
         assert [int(data) for data, _, _ in puppet.received] == list(range(100))
-        assert len({now for _, _, now in puppet.received}) == 2
+        assert len({now for _, _, now in puppet.received}) == 3
         driver.close()
         peer.close()
 
@@ -342,3 +342,29 @@ def test_importing_the_core_loads_no_event_loop() -> None:
         "sys.exit('asyncio' in sys.modules or 'socket' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("own_reader", [True, False], ids=["reader", "transport"])
+def test_a_client_on_a_connected_socket_talks_to_its_server_and_hears_nobody_else(own_reader: bool) -> None:
+    async def main() -> None:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger,
+        ):
+            server.bind(("127.0.0.1", 0))
+            server.setblocking(False)
+            stranger.bind(("127.0.0.1", 0))
+            remote = server.getsockname()
+            puppet = Puppet()
+            driver = await open_udp(puppet, "127.0.0.1", 0, remote=remote, own_reader=own_reader)
+            puppet.out = [(b"up", remote)]
+            puppet.wake()
+            data, _ = await asyncio.get_running_loop().sock_recvfrom(server, 100)
+            assert data == b"up"
+            stranger.sendto(b"psst", driver.address)
+            server.sendto(b"down", driver.address)
+            await eventually(lambda: puppet.received)
+            assert [(data, addr) for data, addr, _ in puppet.received] == [(b"down", remote)]
+            driver.close()
+
+    run(main)

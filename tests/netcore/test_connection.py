@@ -201,7 +201,7 @@ def test_a_flush_with_nothing_to_say_sends_nothing():
     victim.feed(message(4, Delivery.UNRELIABLE, 0, b"x"))
     victim.connection.flush()
     assert victim.connection.datagrams_to_send(1.0) == [], "the acknowledgement may wait"
-    assert victim.connection.next_timer() == pytest.approx(1.025)
+    assert 1.012 < victim.connection.next_timer() <= 1.025
 
 
 def test_sends_without_a_flush_wait_for_the_next_packet():

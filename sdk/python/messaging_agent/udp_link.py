@@ -75,7 +75,7 @@ async def open_udp_link(grant: LinkGrant, host: str, *, timeout_s: float = 5.0) 
         address, bind_to = await resolve_udp(host, grant.port)
         credentials = Credentials(grant.token, grant.psk, grant.app_id, grant.steer)
         endpoint = ClientEndpoint(credentials, address, link, random=os.urandom, now=time.monotonic())
-        link.drive(await open_udp(endpoint, bind_to, 0))
+        link.drive(await open_udp(endpoint, bind_to, 0, remote=address))
         async with asyncio.timeout(timeout_s):
             await opened
     except TimeoutError:
