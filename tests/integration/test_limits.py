@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgpack
 import pytest
 
-from hub.config import HubConfig
 from hub.errors import ErrorCode
-from hub.keys import KeyRing
 from messaging.compression import pack
 from messaging.control import ErrorNotice, Op, StreamAck, encode_link_control
 from messaging.envelope import COMPRESSED, MAX_KEY, encode_publication
@@ -23,9 +19,8 @@ from messaging.lanes import CONTROL, DEFAULT_APPLICATION_LANE
 from netcore.codes import CloseCode
 from netcore.delivery import Delivery
 from netcore.varint import encode_varint
-from netplay import server as netplay_server
-from netplay.config import Config
-from tests.integration.raw_agents import AGENTS, RawAgent, http_connect
+from tests.integration.raw_agents import AGENTS, RawAgent
+from tests.integration.raw_room import open_room
 
 ORDERED, RELIABLE, UNRELIABLE = Delivery.ORDERED, Delivery.RELIABLE, Delivery.UNRELIABLE
 
@@ -34,58 +29,9 @@ pytestmark = pytest.mark.parametrize("transport", list(AGENTS))
 Serve = Callable[..., Any]
 
 
-class Room:
-    """A server with limits of the test's own, and agents in one channel of it."""
-
-    def __init__(self, server: netplay_server.NetplayServer, key: str, transport: str) -> None:
-        self.server = server
-        self.key = key
-        self.transport = transport
-        self.closing = AsyncExitStack()
-
-    async def dial(self, name: str) -> RawAgent:
-        """An agent with a link, not attached."""
-        base = f"http://127.0.0.1:{self.server.http_port}"
-        answer = await http_connect(base, self.key, name, self.transport)
-        agent = await AGENTS[self.transport].open(answer)
-        self.closing.push_async_callback(agent.stop)
-        return agent
-
-    async def enter(self, *names: str) -> list[RawAgent]:
-        """Agents that are all there and know of each other."""
-        agents = []
-        for name in names:
-            agent = await self.dial(name)
-            agent.attach()
-            await agent.until(lambda agent=agent: agent.welcome is not None)
-            agents.append(agent)
-        for agent in agents:
-            await agent.until(lambda agent=agent: len(agent.joined) == len(agents))
-        return agents
-
-
 @pytest.fixture
-async def serve(transport: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Serve]:
-    original = netplay_server.hub_config
-
-    @asynccontextmanager
-    async def serving(**limits: Any) -> AsyncIterator[Room]:
-        def hub_config(config: Config) -> HubConfig:
-            return replace(original(config), **limits)
-
-        monkeypatch.setattr(netplay_server, "hub_config", hub_config)
-        keys = KeyRing()
-        key = keys.issue("tester", os.urandom)
-        server = netplay_server.NetplayServer(Config(port=0, state_dir=tmp_path, shutdown_s=0.1), keys)
-        await server.start()
-        room = Room(server, key, transport)
-        try:
-            async with room.closing:
-                yield room
-        finally:
-            await server.stop()
-
-    yield serving
+def serve(transport: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Serve:
+    return functools.partial(open_room, transport, tmp_path, monkeypatch)
 
 
 def send(agent: RawAgent, kind: Delivery, data: bytes, *, key: int = 0, number: int | None = None) -> None:
