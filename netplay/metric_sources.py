@@ -15,6 +15,7 @@ from netplay.metrics import Counts, Durations, Source, Spread
 from netplay.request_counts import BUCKETS_S as REQUEST_BUCKETS_S
 from netplay.request_counts import RequestCounts
 from signaling.http_protocol import ConnectionCensus
+from transports.long_poll import LongPollTransport
 from transports.websocket import WebSocketTransport
 
 UdpSockets = Sequence[tuple[ServerEndpoint, UdpDriver]]
@@ -72,6 +73,18 @@ def websocket_source(transport: WebSocketTransport) -> Source:
         }
 
     return Counts("websocket", read, frozenset({"links"}), label="close_code")
+
+
+def long_poll_source(transport: LongPollTransport) -> Source:
+    """Links over long poll."""
+
+    def read() -> Mapping[str, float]:
+        stats = transport.stats
+        counts = {name: getattr(stats, name) for name in type(stats).__slots__ if name != "malformed"}
+        malformed = {f"malformed.{code}": count for code, count in stats.malformed.items()}
+        return {"links": transport.links, **counts, **malformed}
+
+    return Counts("long_poll", read, frozenset({"links"}), label="close_code")
 
 
 def http_sources(census: ConnectionCensus, requests: RequestCounts) -> list[Source]:

@@ -25,6 +25,7 @@ from netplay.metric_sources import (
     http_sources,
     hub_source,
     lag_sources,
+    long_poll_source,
     tick_source,
     udp_sources,
     websocket_source,
@@ -39,6 +40,7 @@ from signaling.app import create_app
 from signaling.server import HttpServer
 from signaling.settings import HttpSettings
 from stores.memory import MemoryLog
+from transports.long_poll import LongPollTransport
 from transports.udp import accept_links
 from transports.websocket import WebSocketTransport
 
@@ -179,7 +181,8 @@ class NetplayServer:
             tcp_port=config.advertise_tcp_port,
             trusted_networks=self._trusted,
         )
-        requests = RequestCounts(create_app(self.hub, settings))
+        long_poll = LongPollTransport(mint.gate, self.hub)
+        requests = RequestCounts(create_app(self.hub, settings, long_poll=long_poll))
         websockets = WebSocketTransport(mint.gate, self.hub)
         self._http = HttpServer(
             requests,
@@ -194,6 +197,7 @@ class NetplayServer:
             hub_source(self.hub),
             *udp_sources(lambda: self._udp),
             websocket_source(websockets),
+            long_poll_source(long_poll),
             *http_sources(self._http.census, requests),
             tick_source(self._rooms.tick_totals),
             *lag_sources(self._watchdog.stats),
@@ -251,6 +255,7 @@ def hub_config(config: Config) -> HubConfig:
     """The hub's share of the configuration."""
     limits = config.limits
     return HubConfig(
+        transports=("udp", "websocket", "long-poll"),
         agents_per_channel=limits.agents_per_channel,
         max_channels=limits.channels,
         max_message_bytes=limits.message_bytes,

@@ -17,19 +17,30 @@ from signaling import problems
 from signaling.docs import docs_router
 from signaling.limits import BodyLimit, RequestMarks, UnprovedRate
 from signaling.routes.health import health_router
+from signaling.routes.links import links_router
 from signaling.routes.messages import messages_router
 from signaling.routes.sessions import sessions_router
 from signaling.schemas import ProblemOut
 from signaling.settings import BASE_PATH, HttpSettings
+from transports.long_poll import LongPollTransport
 
 _DESCRIPTION = """Agents come into channels here; what they say to each other then travels over the links
 whose tokens a connect gives out. Errors are problem documents (RFC 9457). Nothing uses cookies."""
 
 
-def create_app(hub: Hub, settings: HttpSettings, *, clock: Callable[[], float] = time.monotonic) -> ASGIApp:
-    """The API over `hub`, with its limits around it. `clock` is monotonic seconds, for the limits."""
+def create_app(
+    hub: Hub,
+    settings: HttpSettings,
+    *,
+    long_poll: LongPollTransport | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> ASGIApp:
+    """The API over `hub`, with its limits around it, and links over `long_poll` where there are any.
+
+    `clock` is monotonic seconds, for the limits.
+    """
     limits = settings.limits
-    app: ASGIApp = BodyLimit(create_api(hub, settings), limits, clock)
+    app: ASGIApp = BodyLimit(create_api(hub, settings, long_poll), limits, clock)
     app = UnprovedRate(app, limits, TrustedNetworks(settings.trusted_networks), clock)
     if settings.cors_origins:
         app = CORSMiddleware(
@@ -43,7 +54,7 @@ def create_app(hub: Hub, settings: HttpSettings, *, clock: Callable[[], float] =
     return RequestMarks(app)
 
 
-def create_api(hub: Hub, settings: HttpSettings) -> FastAPI:
+def create_api(hub: Hub, settings: HttpSettings, long_poll: LongPollTransport | None = None) -> FastAPI:
     """The routes and their OpenAPI description, without the limits around them."""
     api = FastAPI(
         title="netplay",
@@ -55,8 +66,10 @@ def create_api(hub: Hub, settings: HttpSettings) -> FastAPI:
     )
     problems.install(api)
     base = APIRouter(prefix=BASE_PATH)
-    base.include_router(sessions_router(hub, settings))
+    base.include_router(sessions_router(hub, settings, long_poll=long_poll is not None))
     base.include_router(messages_router(hub))
+    if long_poll is not None:
+        base.include_router(links_router(long_poll))
     api.include_router(base)
     api.include_router(health_router(hub, settings))
     api.include_router(docs_router(api))

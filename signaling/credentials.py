@@ -16,6 +16,7 @@ _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]{1,300}=*)\Z"
 # These two only describe the header in OpenAPI; the header is read below, so that refusals are problems.
 _describe_key = HTTPBearer(scheme_name="apiKey", description="A developer's API key.", auto_error=False)
 _describe_session = HTTPBearer(scheme_name="session", description="A session id.", auto_error=False)
+_describe_link = HTTPBearer(scheme_name="link", description="A link's secret.", auto_error=False)
 
 
 def _bearer(request: Request) -> str | None:
@@ -40,7 +41,13 @@ def _session_id(request: Request, _: Annotated[object, Depends(_describe_session
     return session_id
 
 
+def _link_secret(request: Request, _: Annotated[object, Depends(_describe_link)]) -> str:
+    return _bearer(request) or ""
+
+
 ApiKey = Annotated[str, Depends(_api_key)]
 """The request's API key; the hub verifies it. 401 without one."""
 SessionId = Annotated[str, Depends(_session_id)]
 """The request's session id; the hub verifies it. 401 without one."""
+LinkSecret = Annotated[str, Depends(_link_secret)]
+"""The request's link secret, empty without one; the transport looks it up."""

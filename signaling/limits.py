@@ -164,16 +164,20 @@ class BodyLimit:
     def _measured(self, receive: Receive) -> Receive:
         limits = self._limits
         received = 0
+        complete = False
         started_at = self._clock()
 
         async def measured() -> Message:
-            nonlocal received
+            nonlocal received, complete
+            if complete:
+                return await receive()  # only the client's end is still to come, whenever that is
             allowed_s = limits.body_grace_s + received / limits.body_bytes_per_s
             left_s = max(0.0, started_at + allowed_s - self._clock())
             try:
                 message = await asyncio.wait_for(receive(), left_s)
             except TimeoutError:
                 raise HTTPException(408, headers=_CLOSE) from None
+            complete = not message.get("more_body", False)
             if message["type"] == "http.request":
                 received += len(message.get("body", b""))
                 if received > limits.body_bytes:

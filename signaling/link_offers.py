@@ -10,14 +10,15 @@ from hub.errors import ChannelError, ErrorCode
 from hub.requests import LinkOffer
 from signaling.addresses import keeps_secrets
 from signaling.schemas import LinkOut, encode_base64url
-from signaling.settings import HttpSettings
+from signaling.settings import LINKS_PATH, HttpSettings
 
 
 class LinkOffers:
     """Knows which transports this server has and where clients find them."""
 
-    def __init__(self, settings: HttpSettings) -> None:
+    def __init__(self, settings: HttpSettings, *, long_poll: bool = False) -> None:
         self._settings = settings
+        self._long_poll = long_poll
 
     def wanted(self, request: Request, asked: Sequence[str] | None) -> list[str]:
         """The transports to mint tokens for: those asked for that exist here and may be told to this client.
@@ -30,6 +31,8 @@ class LinkOffers:
             present.append("udp")
         if self._settings.websocket_path is not None:
             present.append("websocket")
+        if self._long_poll:
+            present.append("long-poll")
         possible = present if asked is None or not asked else [name for name in asked if name in present]
         allowed = [name for name in possible if name != "udp" or keeps_secrets(request.scope)]
         if allowed:
@@ -70,4 +73,5 @@ class LinkOffers:
             return settings.udp_port, None
         server = request.scope.get("server")
         arrived_at = server[1] if server else None
-        return settings.tcp_port or arrived_at, settings.websocket_path
+        path = LINKS_PATH if transport == "long-poll" else settings.websocket_path
+        return settings.tcp_port or arrived_at, path

@@ -160,6 +160,16 @@ class LinksOut(_Out):
     links: list[LinkOut]
 
 
+class LinkOpenedOut(_Out):
+    """A link over long poll."""
+
+    secret: str = Field(
+        description="Proves the link in its further requests, as bearer. Good for this link alone."
+    )
+    wait_s: float = Field(description="How long a poll waits for something to answer with.")
+    idle_s: float = Field(description="A link without a request for so long has ended.")
+
+
 class AgentOut(_Out):
     """An agent as the others see it."""
 

@@ -8,6 +8,8 @@ from typing import Final
 from netcore.address import TrustedNetworks
 
 BASE_PATH: Final = "/api/v1"
+LINKS_PATH: Final = BASE_PATH + "/links"
+"""Where links over long poll are opened and used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from signaling.schemas import AgentOut, AgentsOut, ConnectBody, LinksBody, Links
 from signaling.settings import HttpSettings
 
 
-def sessions_router(hub: Hub, settings: HttpSettings) -> APIRouter:
+def sessions_router(hub: Hub, settings: HttpSettings, *, long_poll: bool = False) -> APIRouter:
     """The routes under `/sessions`. `async` though nothing waits: the hub belongs to the loop's thread."""
     router = APIRouter(prefix="/sessions", tags=["sessions"], route_class=StrictRoute)
-    offers = LinkOffers(settings)
+    offers = LinkOffers(settings, long_poll=long_poll)
 
     @router.post(
         "",
