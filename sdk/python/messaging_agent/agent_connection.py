@@ -81,6 +81,7 @@ class AgentConnection:
         metadata: Mapping[str, Any] | None = None,
         custom_event_type: str | Sequence[str] | None = None,
         encrypt: bool = True,
+        accept_plain: bool = False,
     ) -> AgentConnection:
         """Join a channel and wait until that is done (`messaging_agent.connect` tells what each value means).
 
@@ -108,6 +109,7 @@ class AgentConnection:
                         metadata=metadata,
                         custom_event_type=custom_event_type,
                         encrypt=encrypt,
+                        accept_plain=accept_plain,
                     ),
                     CONNECT_TIMEOUT_S,
                 )

@@ -17,7 +17,7 @@ from typing import Any, Final
 from messaging.names import check_name
 from messaging.secrets import ChannelSecret, derive
 from messaging_agent.channel import Channel
-from messaging_agent.errors import MessagingError
+from messaging_agent.errors import MessagingError, ServerReadsAlong
 from messaging_agent.grants import LinkGrant, SessionGrant
 from messaging_agent.ladder import FALLBACK_AFTER_S, Ladder, OpenedLink, Opener
 from messaging_agent.reconnect import UPGRADE_AFTER_S, LinkKeeper
@@ -52,6 +52,7 @@ def connect(
     poll_source: str = "AUTO",
     custom_event_type: str | Sequence[str] | None = None,
     encrypt: bool = True,
+    accept_plain: bool = False,
     inbox_limit: int = INBOX_LIMIT,
     ssl_context: ssl.SSLContext | None = None,
     certificate_sha256: str | None = None,
@@ -69,12 +70,14 @@ def connect(
     for `fallback_after_s` seconds the next is tried beside it, and once on a lesser one, the better one is
     tried again after `upgrade_after_s` and ever less often. `session_id` resumes an earlier session.
     `custom_event_type` names the only message types that are delivered to this agent (1 to 32, a list or a text
-    with commas). `encrypt=False` sends plain content; it is never encrypted where the server has to read it
-    (`channel.readable`). `ssl_context` or `certificate_sha256` (the SHA-256 of the one certificate to accept, as
-    the server prints it) is for a server whose certificate this machine does not know.
+    with commas). Content is encrypted end to end, but where the server has to read it (`channel.readable`): there
+    `game` or `encrypt=False` says that you know. `encrypt=False` sends plain content. `accept_plain=True` also shows
+    plain messages in an encrypted channel, which the server could have written. `ssl_context` or
+    `certificate_sha256` (the SHA-256 of the one certificate to accept, as the server prints it) is for a server
+    whose certificate this machine does not know.
 
     Raises `ValueError` for a wrong argument, `ServerUnreachable`, a `RequestRefused` (bad key, name taken,
-    ...), `NoTransport`, or a `ChannelClosed`.
+    ...), `ServerReadsAlong` (nothing was sent yet), `NoTransport`, or a `ChannelClosed`.
     """
     unknown = [name for name in transports if name not in TRANSPORTS]
     if unknown or not transports:
@@ -91,6 +94,7 @@ def connect(
         signaling,
         password=password,
         encrypt=encrypt,
+        accept_plain=accept_plain,
         inbox_limit=inbox_limit,
         fallback_after_s=fallback_after_s,
         upgrade_after_s=upgrade_after_s,
@@ -118,6 +122,7 @@ class Connecting:
         *,
         password: str,
         encrypt: bool,
+        accept_plain: bool,
         inbox_limit: int,
         fallback_after_s: float,
         upgrade_after_s: float,
@@ -126,6 +131,7 @@ class Connecting:
         self._signaling = signaling
         self._password = password
         self._encrypt = encrypt
+        self._accept_plain = accept_plain
         self._inbox_limit = inbox_limit
         self._fallback_after_s = fallback_after_s
         self._upgrade_after_s = upgrade_after_s
@@ -150,6 +156,9 @@ class Connecting:
             request = self._request
             secret = await channel_secret(self._password, request["channel_name"], request["scope"])
             grant = await self._signaling.connect(proof=secret.proof, **request)
+            if self._encrypt and grant.readable and request["game"] is None:
+                await self._leave(grant)
+                raise ServerReadsAlong(request["channel_name"], grant.game)
             channel = self._assemble(grant, secret)
             try:
                 await self._first_link(channel, grant)
@@ -175,6 +184,8 @@ class Connecting:
             clock=time.monotonic,
             message_key=secret.message_key if self._encrypt else None,
             random=os.urandom,
+            readable=grant.readable,
+            accept_plain=self._accept_plain,
         )
         SessionTimer(
             session,

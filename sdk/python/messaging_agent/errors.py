@@ -163,6 +163,19 @@ class SessionLost(ChannelClosed):
     advice = "Connect again: messages sent meanwhile by others are lost to this agent."
 
 
+class ServerReadsAlong(MessagingError):
+    """The channel is readable: the server has to see what is said in it, and this agent did not expect that."""
+
+    def __init__(self, channel: str, game: str | None) -> None:
+        self.game = game
+        why = f"the server runs {game!r} in it" if game else "the server says so"
+        with_game = f"game={game!r}" if game else "encrypt=False"
+        super().__init__(
+            f"The channel {channel!r} cannot be encrypted end to end: {why}. "
+            f"Connect with {with_game} where that is what you want, or take another channel."
+        )
+
+
 class NotConnected(MessagingError):
     """The session has not been welcomed by the server yet: wait until it is ready, then send."""
 

@@ -30,6 +30,8 @@ class StoredMessage:
     encrypted: bool
     """True where it was encrypted and this client could not open it."""
     to: str | None
+    authentic: bool
+    """True where a member who knows the channel's password sealed it just so; else the server may have written it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Sealed:
 
 
 Open = Callable[[Sealed], tuple[Any, bytes, bool]]
-"""(content, its bytes, still encrypted) of one stored message."""
+"""(content, its bytes, authentic) of one stored message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def _message(entry: dict[str, Any], open_stored: Open) -> StoredMessage:
         encrypted=bool(entry["encrypted"]),
         raw=base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True),
     )
-    content, raw, encrypted = open_stored(sealed)
+    content, raw, authentic = open_stored(sealed)
     return StoredMessage(
         offset=int(entry["offset"]),
         time=int(entry["time_ms"]) / 1000,
@@ -95,6 +97,7 @@ def _message(entry: dict[str, Any], open_stored: Open) -> StoredMessage:
         type=sealed.type,
         content=content,
         raw=raw,
-        encrypted=encrypted,
+        encrypted=sealed.encrypted and not authentic,
         to=sealed.to,
+        authentic=authentic,
     )

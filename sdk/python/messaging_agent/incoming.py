@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any, Final
 
 from messaging.envelope import Delivered, decode_delivery
 from messaging.errors import ProtocolError
 from messaging.lanes import TO_CLIENT
-from messaging.sealed_content import ContentOpener
+from messaging.sealed_content import ContentOpener, Place
 from messaging.stream import StreamReceiver
 from messaging_agent.history import Sealed
 from messaging_agent.messages import Message, decode_content
@@ -17,6 +18,8 @@ from messaging_agent.roster import Roster
 from netcore.codes import CloseCode
 from netcore.delivery import Delivery
 
+_log: Final = logging.getLogger("messaging_agent")
+
 KIND_OF_LANE: Final = {lane: kind for kind, lane in TO_CLIENT.items()}
 """The kind that each lane toward the client has."""
 
@@ -24,7 +27,18 @@ KIND_OF_LANE: Final = {lane: kind for kind, lane in TO_CLIENT.items()}
 class Incoming:
     """Takes application messages off the lanes and hands them on as `Message`, each once and in order."""
 
-    __slots__ = ("_deliver", "_parking", "_roster", "agent_name", "messages", "opener", "stream", "unopened")
+    __slots__ = (
+        "_deliver",
+        "_parking",
+        "_roster",
+        "agent_name",
+        "messages",
+        "opener",
+        "plain_refused",
+        "sealed_only",
+        "stream",
+        "unopened",
+    )
 
     def __init__(self, roster: Roster, deliver: Callable[[Message], None]) -> None:
         self._roster = roster
@@ -39,6 +53,10 @@ class Incoming:
         """Opens sealed content; None where this client has no key."""
         self.unopened = 0
         """Messages dropped because no member sealed them so, or because they were shown before."""
+        self.sealed_only = False
+        """Drop what did not come sealed: the server could have written it (E2E-2-6)."""
+        self.plain_refused = 0
+        """Messages dropped for that."""
 
     @property
     def parked(self) -> int:
@@ -65,23 +83,27 @@ class Incoming:
                 self._hand_on(KIND_OF_LANE[lane], envelope)
 
     def open_stored(self, stored: Sealed) -> tuple[Any, bytes, bool]:
-        """(content, its bytes, still encrypted) of a message of the channel's log."""
+        """(content, its bytes, authentic) of a message of the channel's log.
+
+        Authentic is what a member sealed under just these names; other sealed content stays the bytes that it is.
+        """
         raw = stored.raw
-        if stored.encrypted:
-            opened = None
-            if self.opener is not None:
-                opened = self.opener.open(
-                    raw,
-                    sender=stored.sender,
-                    type=stored.type,
-                    format=stored.format,
-                    recipient=stored.to,
-                    once=False,
-                )
-            if opened is None:
-                return raw, raw, True
-            raw = opened
-        return decode_content(stored.format, raw), raw, False
+        if not stored.encrypted:
+            return decode_content(stored.format, raw), raw, False
+        opened = None
+        if self.opener is not None:
+            opened = self.opener.open(
+                raw,
+                sender=stored.sender,
+                type=stored.type,
+                format=stored.format,
+                stored=True,
+                recipient=stored.to,
+                once=False,
+            )
+        if opened is None:
+            return raw, raw, False
+        return decode_content(stored.format, opened), opened, True
 
     def _is_known(self, envelope: Delivered) -> bool:
         roster = self._roster
@@ -96,12 +118,17 @@ class Incoming:
             return
         raw = envelope.content
         readable = not envelope.encrypted
+        if readable and self.sealed_only:
+            self._refuse_plain(sender.name)
+            return
         if envelope.encrypted and self.opener is not None:
             opened = self.opener.open(
                 raw,
                 sender=sender.name,
                 type=type_name,
                 format=envelope.format,
+                place=Place(kind, envelope.lane, envelope.key or 0),
+                stored=envelope.offset is not None,
                 recipient=self.agent_name if envelope.targeted else None,
             )
             if opened is None:
@@ -124,3 +151,12 @@ class Incoming:
                 time=None if envelope.time_ms is None else envelope.time_ms / 1000,
             )
         )
+
+    def _refuse_plain(self, sender: str) -> None:
+        if not self.plain_refused:
+            _log.warning(
+                "dropped a message that claims to come from %r and is not encrypted end to end; "
+                "accept_plain=True shows such messages",
+                sender,
+            )
+        self.plain_refused += 1

@@ -10,7 +10,7 @@ from messaging.envelope import MAX_KEY, encode_publication
 from messaging.errors import StreamFull
 from messaging.lanes import APPLICATION_FIRST, APPLICATION_LAST, DEFAULT_APPLICATION_LANE
 from messaging.names import check_name
-from messaging.sealed_content import ContentSealer
+from messaging.sealed_content import ContentSealer, Place
 from messaging.stream import StreamSender
 from messaging_agent.errors import OutboxFull, UnknownAgent
 from messaging_agent.roster import Agent, Roster
@@ -72,8 +72,16 @@ class Outgoing:
         number = self._roster.type_number(type)
         if number is None:
             type = check_name(type, "type")
+        lane = self._lane_for(delivery, lane)
         if self.sealer is not None:
-            raw = self.sealer.seal(raw, type=type, format=format, recipient=to)
+            raw = self.sealer.seal(
+                raw,
+                type=type,
+                format=format,
+                place=Place(delivery, lane, key),
+                stored=persistent,
+                recipient=to,
+            )
         body = encode_publication(
             type if number is None else number,
             raw,
@@ -84,7 +92,7 @@ class Outgoing:
             filter=filter,
             compress=delivery.is_reliable,
         )
-        return self._lane_for(delivery, lane), body
+        return lane, body
 
     def push(self, now: float, lane: int, delivery: Delivery, body: bytes) -> bytes:
         """Number a stream message and keep it until it is acknowledged; returns its bytes on the link."""

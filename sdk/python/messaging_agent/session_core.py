@@ -70,7 +70,13 @@ class ClientSession:
         ack_delay_s: float = ACK_DELAY_S,
         message_key: bytes | None = None,
         random: Callable[[int], bytes] | None = None,
+        readable: bool | None = None,
+        accept_plain: bool = True,
     ) -> None:
+        """`message_key` encrypts content end to end, but where the server reads along. `readable` says whether it
+        does, as the program was told before; a server that then says otherwise is not spoken to (None: believe it).
+        `accept_plain=False` drops plain messages where it does not read along.
+        """
         if message_key is not None and random is None:
             raise ValueError("a message_key needs random= too")
         self.handler = handler
@@ -88,6 +94,8 @@ class ClientSession:
         self._feed = LinkFeed(clock())
         self._message_key = message_key
         self._random = random
+        self._readable = readable
+        self._accept_plain = accept_plain
         self._live: Attachment | None = None
         self._pending: Attachment | None = None
         self._newest: Attachment | None = None  # the last that sent ATTACH, whatever became of it
@@ -147,6 +155,7 @@ class ClientSession:
         counts["duplicates"] = self._incoming.stream.duplicates
         counts["parked"] = self._incoming.parked
         counts["unopened"] = self._incoming.unopened
+        counts["plain_refused"] = self._incoming.plain_refused
         if self._live is not None:
             counts.update({f"link_{name}": value for name, value in self._live.link.stats().items()})
         return counts
@@ -242,7 +251,7 @@ class ClientSession:
         self._feed.flush()
 
     def open_stored(self, stored: Sealed) -> tuple[Any, bytes, bool]:
-        """(content, its bytes, still encrypted) of a message of the channel's log."""
+        """(content, its bytes, authentic) of a message of the channel's log."""
         return self._incoming.open_stored(stored)
 
     def leave(self) -> None:
@@ -372,6 +381,7 @@ class ClientSession:
         message, _ = control.decode_control(data)
         if not isinstance(message, control.Welcome) or attachment is not self._pending:
             raise ProtocolError(CloseCode.PROTOCOL_VIOLATION, "welcome")
+        self._check_identity(message)
         first = self.welcome is None
         stream = self._outgoing.stream
         if first and message.received and not stream.last:
@@ -401,12 +411,25 @@ class ClientSession:
             if attachment.is_open:
                 self._dispatch(lane, kind, early_data)
 
+    def _check_identity(self, message: control.Welcome) -> None:
+        """What content is sealed for stays what it was at first (E2E-2-5). Raises ProtocolError."""
+        known = self.welcome
+        if self._readable not in (None, message.readable):
+            raise ProtocolError(CloseCode.PROTOCOL_VIOLATION, "readable_changed")
+        if known is not None and (known.channel_id, known.agent_name, known.readable) != (
+            message.channel_id,
+            message.agent_name,
+            message.readable,
+        ):
+            raise ProtocolError(CloseCode.PROTOCOL_VIOLATION, "welcome_changed")
+
     def _take_key(self, channel_id: str, agent_name: str, readable: bool) -> None:
         """Open what is sealed from now on, and seal what is sent where the server need not read it."""
         self._incoming.agent_name = agent_name
         if self._message_key is not None and self._random is not None:
             self._incoming.opener = ContentOpener(self._message_key, channel_id)
             if not readable:
+                self._incoming.sealed_only = not self._accept_plain
                 self._outgoing.sealer = ContentSealer(self._message_key, channel_id, agent_name, self._random)
 
     def _skip_lost(self, attachment: Attachment, message: control.Welcome) -> int:
