@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from netplay.config import ConfiguredKey
 from netplay.refusal import ConfigError, Source, refusal
-from netplay.secret_file import read_secret, replace_secret
+from netplay.secret_file import replace_secret
 
 MAX_FILE_BYTES: Final = 4 << 20
 HEAD: Final = """# Developer keys that this server accepts, as salted hashes. Written by `netplay keys`.
@@ -29,7 +29,8 @@ def read_keys(file: Path) -> tuple[ConfiguredKey, ...]:
     """The keys in `file`; none where there is no file. Raises `ConfigError`."""
     values = {}
     try:
-        content = read_secret(file, MAX_FILE_BYTES)
+        with file.open("rb") as opened:
+            content = opened.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
             raise ConfigError(f"{file} is longer than {MAX_FILE_BYTES:,} bytes.")
         values = tomllib.loads(content.decode("utf-8"))
