@@ -20,6 +20,7 @@ from netcore.errors import ProtocolError
 from netcore.fragments import MESSAGE_COST
 from netcore.frames import MAX_LANE, SLOTS, FrameLane, Gaps, parse
 from netcore.keys import packet_keys
+from netcore.lane import LaneOptions
 from netcore.outgoing import Outgoing
 from netcore.pacing import Pacer
 from netcore.packet import PacketOpener, PacketSealer
@@ -28,12 +29,15 @@ from netcore.receive_lanes import Inbox
 from netcore.recovery import TIMER_SLACK_S, Recovery
 from netcore.reliable_lane import ReliableBudget, ReliableSender
 from netcore.rtt import RttEstimator
-from netcore.send_lanes import SequencedSender, UnreliableSender
+from netcore.send_lanes import UnreliableSender
+from netcore.sequenced_lane import SequencedSender
+from netcore.settled import SettledSender
 from netcore.shared import SharedBlock
 from netcore.stats import ConnectionStats
 from netcore.varint import MAX_VARINT
 
-_SendLane = UnreliableSender | SequencedSender | ReliableSender
+_FollowedLane = ReliableSender | SettledSender
+_SendLane = UnreliableSender | SequencedSender | _FollowedLane
 _OPEN: Final = Phase.OPEN
 _DRAINING: Final = Phase.DRAINING
 _CLOSING: Final = Phase.CLOSING
@@ -140,6 +144,7 @@ class Connection:
         "_config",
         "_congestion",
         "_dirty",
+        "_followed_lanes",
         "_handler",
         "_heard_at",
         "_idle_s",
@@ -151,7 +156,6 @@ class Connection:
         "_phase",
         "_pinged_at",
         "_recovery",
-        "_reliable_lanes",
         "_sealer",
         "_send_lanes",
         "address",
@@ -236,7 +240,7 @@ class Connection:
             wake=self.flush,
         )
         self._send_lanes: dict[int, _SendLane] = {}
-        self._reliable_lanes: list[ReliableSender] = []
+        self._followed_lanes: list[_FollowedLane] = []
         self._handler: ConnectionHandler = _Nobody()
         self._arrivals = _Arrivals(self._inbox, self._recovery, self._outgoing, self._on_close)
 
@@ -252,6 +256,13 @@ class Connection:
         self._handler = handler
         if self._phase is _OPEN:
             self._inbox.deliver = handler.message_received
+
+    def configure_lane(self, lane: int, options: LaneOptions) -> None:
+        """How `lane` sends; before its first message. Lanes that nobody configured have the configuration's
+        `lane_defaults`. Raises `ValueError` for a lane in use. Nothing once closed."""
+        if lane in self._send_lanes:
+            raise ValueError(f"lane {lane} is in use already; it is configured before its first message")
+        self._open_lane(lane, options.kind, options)
 
     def send(self, lane: int, kind: Delivery, data: bytes, key: int = 0, ttl_s: float | None = None) -> None:
         """Queue one message; it leaves with the next flush, acknowledgement or timer. Nothing once closed.
@@ -419,7 +430,9 @@ class Connection:
 
     # -- inside ----------------------------------------------------------------------------------------------
 
-    def _open_lane(self, lane: int, kind: Delivery) -> _SendLane | _NoLane:
+    def _open_lane(
+        self, lane: int, kind: Delivery, options: LaneOptions | None = None
+    ) -> _SendLane | _NoLane:
         if self._phase is not _OPEN:
             return _NO_LANE
         kind = Delivery(kind)
@@ -430,16 +443,26 @@ class Connection:
             raise ValueError(f"lane {lane} is {out.kind.name.lower()}, not {kind.name.lower()}")
         if not 0 <= lane <= MAX_LANE:
             raise ValueError(f"lane {lane} out of range, must be 0 to {MAX_LANE}")
-        ready = self._outgoing.ready_lanes
+        options = options or self._config.lane_options(kind)
+        ready = self._outgoing.ready_lanes(options.priority)
         if kind is Delivery.UNRELIABLE:
-            out = UnreliableSender(lane, self._config.queue_unreliable_bytes, ready, self.stats)
-        elif kind is Delivery.SEQUENCED:
-            out = SequencedSender(lane, ready)
+            cap = options.max_queue_bytes or self._config.queue_unreliable_bytes
+            out = UnreliableSender(lane, cap, ready, self.stats, options.ttl_s)
+        elif kind is not Delivery.SEQUENCED:
+            out = self._follow(ReliableSender(lane, options, self._budget, ready, self.stats))
+        elif options.settle or options.redundancy:
+            out = self._follow(SettledSender(lane, ready, options, self.stats))
         else:
-            out = ReliableSender(lane, kind, self._budget, ready, self.stats)
-            self._reliable_lanes.append(out)
+            out = SequencedSender(lane, ready)
         self._send_lanes[lane] = out
         return out
+
+    def _follow(self, lane: _FollowedLane) -> _FollowedLane:
+        """A lane that cares what became of its messages."""
+        self._followed_lanes.append(lane)
+        if lane.repeats is not None:
+            self._outgoing.repeats.append(lane.repeats)
+        return lane
 
     def _on_close(self, code: int, reason: str) -> None:
         self._finish(code, reason, True)
@@ -479,7 +502,7 @@ class Connection:
                 self._finish(closing.code, closing.reason, False)
                 return out
             out = self._outgoing.packets(now)
-            if closing.drained(any(lane.outstanding for lane in self._reliable_lanes), now):
+            if closing.drained(any(lane.outstanding for lane in self._followed_lanes), now):
                 self._start_closing(closing.code, closing.reason)
         if self._phase is _CLOSING and closing.copy_due(now, self._recovery.probe_base()):
             out.append(self._outgoing.close_packet(closing.code, closing.reason, now))

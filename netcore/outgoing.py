@@ -15,6 +15,7 @@ from netcore.frames import MSG_TO_END, PING, close_frame, path_response_frame
 from netcore.pacing import Pacer
 from netcore.packet import MAX_UNACKED_PNS, PacketSealer
 from netcore.recovery import CIRCUIT_BREAKER_TIMEOUTS, Part, Recovery
+from netcore.redundancy import Repeats
 from netcore.send_lanes import Draft
 from netcore.stats import ConnectionStats
 
@@ -27,10 +28,11 @@ _TO_END: Final = tuple(bytes((head | MSG_TO_END,)) for head in range(256))
 
 
 class SendLane(Protocol):
-    """A lane as the packets see it. It puts itself into `ready_lanes` when it gets something to send."""
+    """A lane as the packets see it. It puts itself into its `ready_lanes` when it gets something to send."""
 
     def fill(self, draft: Draft, now: float) -> bool:
-        """Write what fits; False where the packet is full and more is left. True takes it off `ready_lanes`."""
+        """Write what fits; False where the packet is full and more is left. True takes it off
+        `ready_lanes`."""
 
     def stamp(self, now: float) -> None:
         """Not everything could be sent at `now`."""
@@ -47,14 +49,16 @@ class Outgoing:
         "_max_packet",
         "_pacer",
         "_path_responses",
+        "_priorities",
+        "_ready",
         "_recovery",
         "_room",
         "_sealer",
         "_stats",
         "ping",
         "probes",
-        "ready_lanes",
         "release_at",
+        "repeats",
     )
 
     def __init__(
@@ -77,8 +81,12 @@ class Outgoing:
         self._max_packet = max_packet
         self._room = max_packet - sealer.overhead
         self._draft = Draft()
-        self.ready_lanes: list[SendLane] = []
-        """Lanes with something to send; the first goes first."""
+        self._ready: list[list[SendLane]] = [
+            []
+        ]  # with something to send: one list a priority, the highest first
+        self._priorities = [0]  # of each of those lists
+        self.repeats: list[Repeats] = []
+        """Of lanes with redundancy: what may fill the room that is left in a packet."""
         self._path_responses: list[bytes] = []
         self._acks_alone = 0
         self.ping = False
@@ -87,6 +95,16 @@ class Outgoing:
         """Probe packets to send past window and pacing."""
         self.release_at: float | None = None
         """When pacing lets the next packet leave, where something waits for that."""
+
+    def ready_lanes(self, priority: int) -> list[SendLane]:
+        """Where lanes of this priority put themselves when they have something to send; the first goes first."""
+        at = 0
+        while at < len(self._priorities) and self._priorities[at] > priority:
+            at += 1
+        if at == len(self._priorities) or self._priorities[at] != priority:
+            self._priorities.insert(at, priority)
+            self._ready.insert(at, [])
+        return self._ready[at]
 
     def answer_path(self, data: bytes) -> None:
         """Queue a PATH_RESPONSE; challenges above a handful are not answered."""
@@ -98,9 +116,9 @@ class Outgoing:
         out: list[bytes] = []
         if self.probes:
             self._send_probes(now, out)
-        acks, ready, recovery = self._acks, self.ready_lanes, self._recovery
+        acks, classes, recovery = self._acks, self._ready, self._recovery
         sealer, draft, stats = self._sealer, self._draft, self._stats
-        budget = self._budget(now) if ready else 0.0
+        budget = self._budget(now) if any(classes) else 0.0
         full = True
         while full:
             full = False
@@ -119,12 +137,17 @@ class Outgoing:
             draft.whole = 0
             if budget > 0:
                 draft.messages = 0
-                while ready:
-                    lane = ready[0]
-                    if not lane.fill(draft, now):
-                        full = True
+                for ready in classes:
+                    while ready:
+                        if not ready[0].fill(draft, now):
+                            full = True
+                            break
+                        del ready[0]
+                    if full:
                         break
-                    del ready[0]
+                if self.repeats and not full and len(parts) > fixed:
+                    for repeats in self.repeats:
+                        repeats.fill(draft, now)
             if len(parts) > fixed:
                 if draft.whole != len(parts):
                     head = parts[-3]
@@ -154,12 +177,12 @@ class Outgoing:
             stats.bytes_out += size
             out.append(packet)
             if full:
-                # Other lanes go first in the next packet.
+                # Other lanes of this priority go first in the next packet.
                 ready.append(ready.pop(0))
                 if budget <= 0:
                     budget = self._budget(now)  # the bucket may not have been filled up for a while
                     full = budget > 0
-        if ready:
+        if any(classes):
             self._wait(now)
         return out
 
@@ -181,8 +204,9 @@ class Outgoing:
 
     def _wait(self, now: float) -> None:
         """Some lanes could not send everything: remember what they wait for."""
-        for lane in self.ready_lanes:
-            lane.stamp(now)
+        for ready in self._ready:
+            for lane in ready:
+                lane.stamp(now)
         self._congestion.app_limited = False
         if self._pacer.tokens > 0:
             self._recovery.blocked = True
@@ -218,7 +242,7 @@ class Outgoing:
         self._path_responses.clear()
 
     def _send_probes(self, now: float, out: list[bytes]) -> None:
-        """Oldest unacknowledged reliable parts, or a PING, whatever window and pacing say."""
+        """Oldest unacknowledged parts that matter, or a PING, whatever window and pacing say."""
         count, self.probes = self.probes, 0
         parts = list(dict.fromkeys(islice(self._recovery.unacked_parts(), _MAX_PROBE_PARTS)))
         if not parts:
@@ -234,10 +258,11 @@ class Outgoing:
                 draft.parts.append(self._acks.take(now))
                 draft.room -= len(draft.parts[0])
             while at < len(parts) and parts[at][0].repeat(draft, parts[at][1], parts[at][2]):
+                self._stats.retransmitted += 1
                 at += 1
             if at == len(parts):
                 at = 0
-            if draft.chunks is not None:
+            if draft.chunks is not None and draft.whole != len(draft.parts):
                 head = draft.parts[-3]
                 draft.parts[-3] = _TO_END[head[0]] + head[1:]
                 draft.parts[-2] = b""

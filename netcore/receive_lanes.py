@@ -15,7 +15,7 @@ from netcore.errors import ProtocolError
 from netcore.fragments import MAX_RELIABLE_PARTS, MESSAGE_COST, PartialMessage, Reassembly
 from netcore.frames import MAX_LANE, SLOTS, FrameLane
 from netcore.reliable_lane import ID_WINDOW
-from netcore.send_lanes import MAX_KEYS
+from netcore.sequenced_lane import MAX_KEYS
 from netcore.stats import ConnectionStats
 
 OLD_ID_DISTANCE: Final = 0x7C00

@@ -10,10 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
-from netcore.delivery import Delivery
 from netcore.errors import QueueFull
 from netcore.fragments import MESSAGE_COST, PART_BYTES, part_count, part_size
 from netcore.frames import message_head
+from netcore.lane import REDUNDANT_BYTES, LaneOptions
+from netcore.redundancy import Repeats
 from netcore.send_lanes import Draft
 from netcore.stats import ConnectionStats
 from netcore.varint import SHORT_VARINTS
@@ -98,28 +99,35 @@ class ReliableSender:
         "_head",
         "_lane",
         "_lost",
+        "_max_queue",
         "_next_id",
         "_next_part",
         "_oldest",
         "_part_head",
         "_queue",
+        "_queued_bytes",
         "_ready",
         "_ready_lanes",
         "_stats",
         "_unacked",
         "kind",
+        "repeats",
     )
 
     def __init__(
         self,
         lane: int,
-        kind: Delivery,
+        options: LaneOptions,
         budget: ReliableBudget,
         ready_lanes: list[Any],
         stats: ConnectionStats,
     ) -> None:
-        """`kind` is RELIABLE or ORDERED."""
-        self.kind = kind
+        """`options` of a reliable or ordered lane."""
+        self.kind = kind = options.kind
+        self.repeats = Repeats(self, options.redundancy, stats) if options.redundancy else None
+        """What goes again before it is known to be lost."""
+        self._max_queue = options.max_queue_bytes or budget.queue_bytes
+        self._queued_bytes = 0  # put and not acknowledged
         self._lane = lane
         self._head = message_head(kind << 6 | lane)[0]
         self._part_head = message_head(kind << 6 | lane, fragment=True)[0]
@@ -136,7 +144,7 @@ class ReliableSender:
         self._ready_lanes = ready_lanes
 
     def put(self, data: bytes, key: int, ttl_s: float | None) -> None:
-        """Queue a message. `QueueFull` at the connection's cap."""
+        """Queue a message. `QueueFull` at the connection's cap or the lane's."""
         size = len(data)
         budget = self._budget
         if size > budget.max_message:
@@ -147,6 +155,9 @@ class ReliableSender:
             raise QueueFull(
                 f"{budget.queued_messages} messages of {budget.queued_bytes} bytes wait for acknowledgement"
             )
+        if self._queued_bytes + size > self._max_queue:
+            raise QueueFull(f"{self._queued_bytes} bytes of lane {self._lane} wait for acknowledgement")
+        self._queued_bytes += size
         budget.queued_bytes += size
         budget.queued_messages += 1
         self._queue.append(data)
@@ -185,6 +196,8 @@ class ReliableSender:
                 self._next_part = 0
             elif self._write(draft, number, -1, data):
                 unacked[number] = data
+                if self.repeats is not None and size <= REDUNDANT_BYTES:
+                    self.repeats.add(number, -1, now)
             else:
                 return False
             queue.popleft()
@@ -212,19 +225,16 @@ class ReliableSender:
 
     def _fill_lost(self, draft: Draft) -> bool:
         for number, index in list(self._lost):
-            if not self.repeat(draft, number, index):
-                return False
+            if self.is_unacked(number, index):
+                if not self._write(draft, number, index, self._unacked[number]):
+                    return False
+                self._stats.retransmitted += 1
             self._lost.pop((number, index), None)
         return True
 
     def repeat(self, draft: Draft, number: int, index: int) -> bool:
         """Send a part again, if it still matters. False where it does not fit."""
-        if not self.is_unacked(number, index):
-            return True
-        if not self._write(draft, number, index, self._unacked[number]):
-            return False
-        self._stats.retransmitted += 1
-        return True
+        return not self.is_unacked(number, index) or self._write(draft, number, index, self._unacked[number])
 
     def _write(self, draft: Draft, number: int, index: int, message: bytes | _PartedMessage) -> bool:
         first = self._head if index < 0 else self._part_head
@@ -241,10 +251,7 @@ class ReliableSender:
         length = SHORT_VARINTS[len(data)]
         draft.parts += (head, length, data)
         draft.room -= size + len(length)
-        if draft.chunks is None:
-            draft.chunks = [(self, number, index)]
-        else:
-            draft.chunks.append((self, number, index))
+        draft.note((self, number, index))
         return True
 
     def acked(self, number: int, index: int) -> None:
@@ -260,6 +267,7 @@ class ReliableSender:
         else:
             size = len(message)
         del self._unacked[number]
+        self._queued_bytes -= size
         budget = self._budget
         budget.queued_bytes -= size
         budget.queued_messages -= 1

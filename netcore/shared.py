@@ -8,7 +8,7 @@ receiver is one reference to a block of frames in its queue and one in its packe
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from netcore.delivery import Delivery
@@ -29,13 +29,19 @@ _HEADS: Final = tuple(message_head(Delivery.SEQUENCED << 6 | lane) for lane in r
 class SharedMessage:
     """One sequenced message, ready for any number of connections."""
 
-    __slots__ = ("data", "frame", "key", "number")
+    __slots__ = ("_newest", "data", "frame", "key", "number")
 
-    def __init__(self, lane: int, key: int, number: int, data: bytes) -> None:
+    def __init__(
+        self, lane: int, key: int, number: int, data: bytes, newest: Sequence[int] | None = None
+    ) -> None:
         """`number` rises by one for each message of `key`, modulo 2**16, whoever receives them.
 
         On one connection a key is either shared or the connection's own, and fewer than 16,384 messages of a
         shared key may pass between two that the connection is given. Raises `ValueError` out of range.
+
+        `newest` holds the number of the newest message of each key: its keeper counts there, and so tells every
+        lane that settles (`LaneOptions.settle`) whether a message that was lost still matters. Without it shared
+        messages go out once.
         """
         size = len(data)
         if not 0 <= lane <= MAX_LANE or not 0 <= key <= MAX_SHARED_KEY:
@@ -45,6 +51,7 @@ class SharedMessage:
         if size > MAX_UNRELIABLE_BYTES:
             raise ValueError(f"shared message of {size} bytes; the limit is {MAX_UNRELIABLE_BYTES}")
         self.key = key
+        self._newest = newest
         self.number = number = number & 0xFFFF
         self.data = data
         self.frame: bytes | None = None
@@ -52,6 +59,10 @@ class SharedMessage:
         if size <= PART_BYTES:
             tail = _NUMBER_KEY(number, key) if key < 0x40 else _NUMBER_LONG_KEY(number, key | 0x4000)
             self.frame = _HEADS[lane] + tail + SHORT_VARINTS[size] + data
+
+    def is_newest(self) -> bool:
+        """True where no newer message of its key exists, as far as anyone keeps count."""
+        return self._newest is not None and self._newest[self.key] == self.number
 
 
 class SharedBlock:

@@ -23,6 +23,7 @@ class ConnectionStats:
         "packets_in",
         "packets_out",
         "probes",
+        "repeated_ahead",
         "repeated_messages",
         "retransmitted",
     )
@@ -40,7 +41,9 @@ class ConnectionStats:
         self.messages_out = 0
         """Messages sent, each once however often it was repeated."""
         self.retransmitted = 0
-        """Reliable messages or parts sent again."""
+        """Messages or parts sent again because they seemed lost."""
+        self.repeated_ahead = 0
+        """Messages sent again before anyone knew whether they were lost (redundancy)."""
         self.probes = 0
         """Probe timeouts."""
         self.ack_only_packets = 0

@@ -9,6 +9,7 @@ import pytest
 from netcore.delivery import Delivery
 from netcore.errors import QueueFull
 from netcore.fragments import MESSAGE_COST
+from netcore.lane import LaneOptions
 from netcore.reliable_lane import ID_WINDOW, MAX_NEW_IN_PACKET, ReliableBudget, ReliableSender
 from netcore.send_lanes import Draft
 from netcore.stats import ConnectionStats
@@ -30,7 +31,7 @@ class Bench:
         }
         self.budget = ReliableBudget(**(given | limits), wake=self.wake)
         self.lanes = [
-            ReliableSender(8 + at, Delivery.ORDERED, self.budget, self.ready, self.stats)
+            ReliableSender(8 + at, LaneOptions(Delivery.ORDERED), self.budget, self.ready, self.stats)
             for at in range(lanes)
         ]
         self.lane = self.lanes[0]

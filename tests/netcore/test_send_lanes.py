@@ -8,7 +8,8 @@ import pytest
 
 from netcore.delivery import Delivery
 from netcore.fragments import MESSAGE_COST, PART_BYTES
-from netcore.send_lanes import MAX_KEYS, Draft, SequencedSender, UnreliableSender
+from netcore.send_lanes import Draft, UnreliableSender
+from netcore.sequenced_lane import MAX_KEYS, SequencedSender
 from netcore.stats import ConnectionStats
 from tests.netcore.test_frames import parse
 

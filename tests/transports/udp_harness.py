@@ -15,7 +15,7 @@ from netcore.client import ClientEndpoint
 from netcore.codes import CloseCode
 from netcore.connection import Connection
 from netcore.delivery import Delivery
-from netcore.send_lanes import SequencedSender
+from netcore.sequenced_lane import SequencedSender
 from netcore.server import ServerEndpoint
 from netcore.server_config import ServerConfig
 from netcore.token import Credentials, TokenGate, TokenKey, seal_token
