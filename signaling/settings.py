@@ -30,8 +30,9 @@ class HttpLimits:
     """How long a client may leave an answer unread."""
     connections: int = 4096
     """Links over WebSocket included."""
-    connections_per_address: int = 64
-    """Links over WebSocket included. Not counted for trusted networks."""
+    connections_per_address: int = 256
+    """Links over WebSocket included: a room of a hundred behind one address, each with a link and requests beside it.
+    Not counted for trusted networks."""
     unproved_per_s: float = 10.0
     unproved_burst: float = 30.0
     """Requests whose credentials were not accepted lately, per IPv4 address or IPv6 /64."""

@@ -79,7 +79,11 @@ class RawAgent(ABC):
 
     def publish(self, kind: Delivery, content: bytes, *, key: int = 0, to: int | None = None) -> None:
         envelope = encode_publication("chat-text" if to else 0, content, format=1, to=to)
-        if kind >= Delivery.RELIABLE:
+        self.write_publication(kind, envelope, key=key)
+
+    def write_publication(self, kind: Delivery, envelope: bytes, *, key: int = 0) -> None:
+        """An envelope on the default lane of its kind, numbered where it is in the stream."""
+        if kind.is_reliable:
             self._number += 1
             envelope = (self._number & 0xFFFF).to_bytes(2, "big") + envelope
         self.write(DEFAULT_APPLICATION_LANE[kind], kind, envelope, key)
