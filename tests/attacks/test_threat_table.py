@@ -1,0 +1,89 @@
+"""Which test defends against which attack: the rows of the threat table, and where their tests are."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.named_tests import missing
+
+SERVER = "tests/netcore/test_server.py"
+TOKEN = "tests/netcore/test_token.py"
+TWO = "tests/integration/test_two_transports.py"
+
+DEFENCES: dict[str, tuple[str, list[str]]] = {
+    "A01": (
+        "amplification towards a spoofed source",
+        [
+            f"{SERVER}::test_an_unproved_address_never_gets_more_than_it_sent",
+            "tests/attacks/test_amplification.py",
+        ],
+    ),
+    "A02": (
+        "flood of handshakes",
+        [
+            f"{SERVER}::test_a_flood_of_bogus_first_packets_does_not_keep_honest_clients_out",
+            f"{SERVER}::test_without_the_key_no_public_key_operation_happens",
+            "tests/attacks/test_crowds.py",
+        ],
+    ),
+    "A05": ("replayed datagrams", [f"{SERVER}::test_a_recorded_session_replays_to_nothing"]),
+    "A06": (
+        "a nonce used twice",
+        [
+            f"{SERVER}::test_the_keys_of_two_connections_never_meet_even_with_one_token_and_a_restart",
+            "tests/attacks/test_nonces.py",
+        ],
+    ),
+    "A08": (
+        "tokens replayed, stolen, forged, expired",
+        [
+            f"{TOKEN}::test_every_changed_byte_is_noticed",
+            f"{TOKEN}::test_a_token_redeems_once",
+            f"{TOKEN}::test_the_leeway_is_five_seconds_past_expiry",
+            f"{TOKEN}::test_a_clock_set_back_revives_nothing",
+            f"{TOKEN}::test_a_restarted_server_has_another_key_and_refuses_old_tokens",
+            f"{SERVER}::test_two_endpoints_of_one_server_do_not_both_take_a_hello",
+            f"{TWO}::test_a_token_opens_one_link_of_its_own_transport",
+            "tests/transports/contract.py::test_a_forged_token_is_refused",
+        ],
+    ),
+    "A10": ("sessions guessed, fixed or stolen", ["tests/attacks/test_session_theft.py"]),
+    "A12": ("what is too large", ["tests/attacks/test_oversize.py", "tests/integration/test_limits.py"]),
+    "A13": ("bombs", ["tests/attacks/test_bombs.py", "tests/messaging/test_compression.py"]),
+    "A14": (
+        "floods of colliding keys",
+        ["tests/attacks/test_bombs.py::test_keys_that_all_collide_never_reach_a_dict"],
+    ),
+    "A15": (
+        "nesting, huge numbers, lone surrogates, doubled keys",
+        [
+            "tests/attacks/test_bombs.py::test_odd_metadata_is_taken_as_it_is_or_refused",
+            "tests/signaling/test_strict_json.py",
+            "tests/signaling/test_any_body.py",
+            "tests/messaging/test_control.py",
+        ],
+    ),
+    "A16": ("evil regular expressions", ["tests/attacks/test_regular_expressions.py"]),
+    "A19": ("guessed passwords", ["tests/attacks/test_password_guessing.py"]),
+    "A20": (
+        "channel ids that reveal or collide",
+        [
+            "tests/attacks/test_password_guessing.py::"
+            "test_no_other_split_of_the_same_characters_is_the_same_channel",
+            "tests/hub/test_access.py",
+        ],
+    ),
+    "A25": (
+        "a sender's name, time or offset forged",
+        [
+            "tests/attacks/test_sender_spoofing.py",
+            "tests/hub/test_publisher.py::test_nothing_that_a_client_sends_sets_sender_time_or_offset",
+        ],
+    ),
+    "A40": ("series for everything that users name", ["tests/attacks/test_metric_cardinality.py"]),
+}
+
+
+@pytest.mark.parametrize("row", list(DEFENCES))
+def test_the_tests_of_a_row_are_there(row: str) -> None:
+    assert missing(DEFENCES[row][1]) == []
