@@ -70,9 +70,27 @@ def test_the_demo_plays_twice_with_the_same_hash(workplace: Path) -> None:
     assert told.returncode == 0, told.stderr
 
 
+def test_every_command_of_the_readme_is_under_a_comment_that_a_test_looks_for() -> None:
+    marked = re.findall(r"<!-- ([^\n]+?) -->\n```sh\n", README)
+    assert len(marked) == README.count("```sh\n")
+    known = (
+        "two commands:",
+        "quick start: run in one terminal",
+        "quick start: run in another terminal",
+        "demo: run",
+    )
+    assert all(marker.startswith(known) for marker in marked)
+
+
 def test_every_make_target_that_the_documents_name_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for name in ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "requirements/README.md"):
+    for name in (
+        "README.md",
+        "docs/tutorial/first-hour.md",
+        "CONTRIBUTING.md",
+        "docs/architecture.md",
+        "requirements/README.md",
+    ):
         named = set(re.findall(r"`make ([a-z-]+)", (ROOT / name).read_text()))
         named |= set(re.findall(r"^make ([a-z-]+)(?:\s+#|$)", (ROOT / name).read_text(), re.MULTILINE))
         assert named <= targets, name
