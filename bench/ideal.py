@@ -4,6 +4,9 @@ Two endpoints send one message a packet on a schedule. Every packet carries a fu
 gap is acknowledged at once, congestion never holds anything back, a processor takes no time. Loss is found by packet
 threshold (RFC 9002 6.1.1), time threshold with its timer (6.1.2) and probe timeout (6.2); what is lost goes out again
 at once. Delivery is as fast as these rules allow, which is what makes the model a yardstick.
+
+With redundancy k every packet with messages also carries those that first went in one of the k packets with messages
+before it and are not acknowledged.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from __future__ import annotations
 import functools
 import heapq
 import itertools
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -45,6 +49,7 @@ class _Endpoint:
     largest_acked: int = -1
     flying: dict[int, _Packet] = field(default_factory=dict)
     unacked: dict[int, None] = field(default_factory=dict)
+    recent: deque[int] = field(default_factory=deque)
     received: set[int] = field(default_factory=set)
     largest_received: int = -1
     largest_received_at: float = 0.0
@@ -75,8 +80,10 @@ class _Endpoint:
 class IdealPath:
     """Both endpoints over a pair of traces, in virtual time."""
 
-    def __init__(self, up: LossTrace, down: LossTrace, rtt_s: float) -> None:
-        self._sides = tuple(_Endpoint(trace, rtt_s, rtt_s / 2, rtt_s) for trace in (up, down))
+    def __init__(self, up: LossTrace, down: LossTrace, rtt_s: float, redundancy: int = 0) -> None:
+        self._sides = tuple(
+            _Endpoint(trace, rtt_s, rtt_s / 2, rtt_s, recent=deque(maxlen=redundancy)) for trace in (up, down)
+        )
         self._events: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = itertools.count()
 
@@ -84,7 +91,7 @@ class IdealPath:
         """(ordered, reliable) one-way latencies in seconds of `messages` in each direction, pooled."""
         for side in (0, 1):
             for message in range(messages):
-                self._at(message * interval_s, functools.partial(self._send, side, (message,)))
+                self._at(message * interval_s, functools.partial(self._send_new, side, message))
         while self._events:
             now, _, action = heapq.heappop(self._events)
             action(now)
@@ -104,8 +111,17 @@ class IdealPath:
     def _at(self, when: float, action: Callable[[float], None]) -> None:
         heapq.heappush(self._events, (when, next(self._order), action))
 
+    def _send_new(self, side: int, message: int, now: float) -> None:
+        recent = self._sides[side].recent
+        self._send(side, (message,), now)
+        recent.append(message)
+
     def _send(self, side: int, messages: tuple[int, ...], now: float, eliciting: bool = True) -> None:
         sender = self._sides[side]
+        if messages:
+            messages += tuple(
+                each for each in sender.recent if each in sender.unacked and each not in messages
+            )
         packet = _Packet(
             sender.next_number,
             messages,
@@ -171,7 +187,7 @@ class IdealPath:
             else:
                 sender.loss_due = due if sender.loss_due is None else min(sender.loss_due, due)
         if lost:
-            self._send(side, tuple(lost), now)
+            self._send(side, tuple(dict.fromkeys(lost)), now)
 
     def _arm(self, side: int) -> None:
         due = self._sides[side].timer()

@@ -157,7 +157,7 @@ class Relay:
         slot = self._slots_to_everyone.slot(message.sender, message.lane, message.key)
         number = self._numbers[slot] = (self._numbers[slot] + 1) & 0xFFFF
         try:
-            shared = SharedMessage(TO_CLIENT_SEQUENCED, slot, number, message.envelope(0))
+            shared = SharedMessage(TO_CLIENT_SEQUENCED, slot, number, message.envelope(0), self._numbers)
         except ValueError:  # longer than a sequenced message may be
             self._env.stats.link_failures += 1
             return

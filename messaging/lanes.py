@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from netcore.delivery import Delivery
+from netcore.lane import LaneOptions
 
 CONTROL: Final = 0
 """Both directions, ordered: control messages."""
@@ -37,3 +38,16 @@ DEFAULT_APPLICATION_LANE: Final[dict[Delivery, int]] = {
     Delivery.UNRELIABLE: 11,
 }
 """The lane a client uses where the application names none."""
+
+TO_CLIENT_OPTIONS: Final[dict[int, LaneOptions]] = {
+    TO_CLIENT_SEQUENCED: LaneOptions(Delivery.SEQUENCED, settle=True),
+}
+"""How a server sends on a datagram link, where that is not the plain way."""
+
+TO_SERVER_OPTIONS: Final[dict[Delivery, LaneOptions]] = {
+    Delivery.SEQUENCED: LaneOptions(Delivery.SEQUENCED, settle=True),
+    Delivery.RELIABLE: LaneOptions(Delivery.RELIABLE, redundancy=2),
+    Delivery.ORDERED: LaneOptions(Delivery.ORDERED, redundancy=2),
+}
+"""How a client sends on the application lanes of a datagram link. An input or a call that is lost costs its player
+a round trip; up to 512 bytes more upstream spare it (docs/adr/0006-the-last-word-arrives.md)."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from netcore.congestion import CONTROLLERS
-from netcore.delivery import Delivery
-from netcore.lane import PLAIN_LANES, LaneOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +29,6 @@ class ConnectionConfig:
     """Unsent bytes of an unreliable lane; above it the oldest messages are dropped."""
     reassembly_bytes: int = 65_536
     """Parts of unfinished unreliable and sequenced messages; above it the oldest sets are dropped."""
-    lane_defaults: tuple[LaneOptions, ...] = ()
-    """Options of the lanes that are not configured one by one: at most one entry for each delivery kind."""
     congestion: str = "fixed"
     """Name of the congestion controller."""
     window_bytes: int = 131_072
@@ -64,12 +60,3 @@ class ConnectionConfig:
             raise ValueError(f"window_bytes is {self.window_bytes}, must be 4800 (four packets) or more")
         if self.congestion not in CONTROLLERS:
             raise ValueError(f"congestion is {self.congestion!r}, must be one of {', '.join(CONTROLLERS)}")
-        if len({options.kind for options in self.lane_defaults}) != len(self.lane_defaults):
-            raise ValueError("lane_defaults has two entries for one delivery kind")
-
-    def lane_options(self, kind: Delivery) -> LaneOptions:
-        """The options of a lane of this kind that is not configured by itself."""
-        for options in self.lane_defaults:
-            if options.kind is kind:
-                return options
-        return PLAIN_LANES[kind]

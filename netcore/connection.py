@@ -20,7 +20,7 @@ from netcore.errors import ProtocolError
 from netcore.fragments import MESSAGE_COST
 from netcore.frames import MAX_LANE, SLOTS, FrameLane, Gaps, parse
 from netcore.keys import packet_keys
-from netcore.lane import LaneOptions
+from netcore.lane import PLAIN_LANES, LaneOptions
 from netcore.outgoing import Outgoing
 from netcore.pacing import Pacer
 from netcore.packet import PacketOpener, PacketSealer
@@ -258,8 +258,8 @@ class Connection:
             self._inbox.deliver = handler.message_received
 
     def configure_lane(self, lane: int, options: LaneOptions) -> None:
-        """How `lane` sends; before its first message. Lanes that nobody configured have the configuration's
-        `lane_defaults`. Raises `ValueError` for a lane in use. Nothing once closed."""
+        """How `lane` sends, said before its first message. Raises `ValueError` for a lane in use. Nothing once
+        closed."""
         if lane in self._send_lanes:
             raise ValueError(f"lane {lane} is in use already; it is configured before its first message")
         self._open_lane(lane, options.kind, options)
@@ -443,7 +443,7 @@ class Connection:
             raise ValueError(f"lane {lane} is {out.kind.name.lower()}, not {kind.name.lower()}")
         if not 0 <= lane <= MAX_LANE:
             raise ValueError(f"lane {lane} out of range, must be 0 to {MAX_LANE}")
-        options = options or self._config.lane_options(kind)
+        options = options or PLAIN_LANES[kind]
         ready = self._outgoing.ready_lanes(options.priority)
         if kind is Delivery.UNRELIABLE:
             cap = options.max_queue_bytes or self._config.queue_unreliable_bytes

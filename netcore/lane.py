@@ -19,7 +19,7 @@ REDUNDANT_BYTES: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class LaneOptions:
-    """How one lane sends. Set with `Connection.configure_lane`, or as a default for every lane of its kind."""
+    """How one lane sends, set with `Connection.configure_lane`."""
 
     kind: Delivery
     """What the lane carries, for the life of the connection."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from hub.errors import ChannelError
 from hub.ports import LinkAcceptor, LinkHandler
+from messaging.lanes import TO_CLIENT_OPTIONS
 from netcore.connection import Connection
 from netcore.delivery import Delivery
 from netcore.server import Refusal
@@ -29,6 +30,8 @@ class UdpLink:
 
     def __init__(self, connection: Connection) -> None:
         """`attach` has to follow before anything is received."""
+        for lane, options in TO_CLIENT_OPTIONS.items():
+            connection.configure_lane(lane, options)
         self.transport = "udp"
         self._connection = connection
         self._handler: LinkHandler | None = None

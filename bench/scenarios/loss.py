@@ -14,10 +14,12 @@ from bench.percentiles import summary
 from bench.scenario import Bar, Measurement, Scenario
 from messaging import lanes
 from netcore.delivery import Delivery
+from netcore.lane import LaneOptions
 
 _INTERVAL_S = 1 / 60
 _WARM_UP_S = 1.0
 _TAIL_S = 10.0
+_BAR_REDUNDANCY = 2
 _RANKS = ("p50", "p99", "p99.9")
 _LANES = {Delivery.ORDERED: lanes.TO_CLIENT_ORDERED, Delivery.RELIABLE: lanes.TO_CLIENT_RELIABLE}
 
@@ -35,40 +37,68 @@ class _From:
         return [(self.start + at, same) for at, same in self.trace.transmit(data, now - self.start)]
 
 
+@dataclass(frozen=True, slots=True)
+class _Contest:
+    """One kind of lane, beside the ideal of the same redundancy."""
+
+    kind: Delivery
+    redundancy: int = 0
+
+    @property
+    def name(self) -> str:
+        """How its metrics begin."""
+        suffix = f"_redundancy{self.redundancy}" if self.redundancy else ""
+        return self.kind.name.lower() + suffix
+
+
 def measure(settings: Mapping[str, Any]) -> Measurement:
     """Pooled percentiles over all seeds, both directions; virtual time, so one run says it all."""
     messages = settings["messages"] // settings["seeds"] // 2
-    seconds = messages * _INTERVAL_S
     measurement = Measurement(details=dict(settings))
-    worst = dict.fromkeys(_LANES, 0.0)
-    for percent in (1, 2, 5):
-        ideal: dict[Delivery, list[float]] = {kind: [] for kind in _LANES}
-        ours: dict[Delivery, list[float]] = {kind: [] for kind in _LANES}
-        for seed in range(settings["seeds"]):
-            up, down = trace_pair(seed, percent / 100, seconds + _TAIL_S)
-            ordered, reliable = IdealPath(up, down, rtt_s=up.delay_s[0] + down.delay_s[0]).run(
-                messages, _INTERVAL_S
-            )
-            ideal[Delivery.ORDERED] += ordered
-            ideal[Delivery.RELIABLE] += reliable
-            for kind in _LANES:
-                ours[kind] += _latencies(up, down, kind, messages, settings["payload_bytes"])
-        for kind in _LANES:
-            theirs, mine = summary(ideal[kind]), summary(ours[kind])
+    contests = [_Contest(kind) for kind in _LANES]
+    for times in sorted({int(text) for text in settings["redundancy"].split(",")} | {_BAR_REDUNDANCY}):
+        if times:
+            contests.append(_Contest(Delivery.ORDERED, times))
+    for contest in contests:
+        worst = 0.0
+        for percent in (1, 2, 5):
+            theirs, mine, sent_bytes = _compare(contest, percent, messages, settings)
             for rank in _RANKS:
-                name = f"{kind.name.lower()}_{percent}pct_{rank}"
+                name = f"{contest.name}_{percent}pct_{rank}"
                 measurement.add(f"{name}_ideal", theirs[rank] * 1e3, "ms")
                 measurement.add(f"{name}_ours", mine[rank] * 1e3, "ms")
-                worst[kind] = max(worst[kind], mine[rank] / theirs[rank])
-    for kind, ratio in worst.items():
-        measurement.add(f"{kind.name.lower()}_worst_ratio", ratio, "x")
+                worst = max(worst, mine[rank] / theirs[rank])
+            measurement.add(f"{contest.name}_{percent}pct_bytes", sent_bytes, "B/message")
+        measurement.add(f"{contest.name}_worst_ratio", worst, "x")
     return measurement
 
 
-def _latencies(up: LossTrace, down: LossTrace, kind: Delivery, messages: int, size: int) -> list[float]:
-    """One-way seconds of every message of both directions."""
+def _compare(
+    contest: _Contest, percent: int, messages: int, settings: Mapping[str, Any]
+) -> tuple[dict[str, float], dict[str, float], float]:
+    """Percentiles of the ideal and of ours in seconds, and our UDP payload bytes for each message."""
+    seconds = messages * _INTERVAL_S
+    ideal: list[float] = []
+    ours: list[float] = []
+    sent_bytes = 0.0
+    for seed in range(settings["seeds"]):
+        up, down = trace_pair(seed, percent / 100, seconds + _TAIL_S)
+        path = IdealPath(up, down, rtt_s=up.delay_s[0] + down.delay_s[0], redundancy=contest.redundancy)
+        ordered, reliable = path.run(messages, _INTERVAL_S)
+        ideal += ordered if contest.kind is Delivery.ORDERED else reliable
+        latencies, spent = _latencies(up, down, contest, messages, settings["payload_bytes"])
+        ours += latencies
+        sent_bytes += spent
+    return summary(ideal), summary(ours), sent_bytes / len(ours)
+
+
+def _latencies(
+    up: LossTrace, down: LossTrace, contest: _Contest, messages: int, size: int
+) -> tuple[list[float], float]:
+    """One-way seconds of every message of both directions, and the bytes that all of them took."""
     world = NcpWorld(_From(up, _WARM_UP_S), _From(down, _WARM_UP_S))
-    lane, latencies = _LANES[kind], []
+    kind, latencies = contest.kind, []
+    lane = _LANES[kind]
 
     def listen(handler: Counter) -> None:
         def arrived(_lane: int, _kind: Delivery, _key: int, data: bytes) -> None:
@@ -80,10 +110,13 @@ def _latencies(up: LossTrace, down: LossTrace, kind: Delivery, messages: int, si
     world.run_until(_WARM_UP_S)
     listen(world.server_handler)
     listen(world.client_handler)
+    connections = (world.at_client, world.at_server)
+    for connection in connections:
+        connection.configure_lane(lane, LaneOptions(kind, redundancy=contest.redundancy))
 
     def send(number: int) -> None:
         data = number.to_bytes(4, "big").ljust(size, b".")
-        for connection in (world.at_client, world.at_server):
+        for connection in connections:
             connection.send(lane, kind, data)
             connection.flush()
 
@@ -92,7 +125,7 @@ def _latencies(up: LossTrace, down: LossTrace, kind: Delivery, messages: int, si
     world.run_until(_WARM_UP_S + messages * _INTERVAL_S + _TAIL_S)
     if len(latencies) != 2 * messages:
         raise RuntimeError(f"{len(latencies)} of {2 * messages} {kind.name.lower()} messages arrived")
-    return latencies
+    return latencies, sum(connection.stats.bytes_out for connection in connections)
 
 
 SCENARIO = Scenario(
@@ -102,7 +135,10 @@ SCENARIO = Scenario(
     bars=(
         Bar("ordered_worst_ratio", 1.05, "p50, p99, p99.9 of ordered messages, the worst against ideal"),
         Bar("reliable_worst_ratio", 1.05, "p50, p99, p99.9 of reliable messages, the worst against ideal"),
+        Bar(
+            "ordered_redundancy2_worst_ratio", 1.05, "the same, ordered, each repeated in the next 2 packets"
+        ),
     ),
     measure=measure,
-    settings={"seeds": 20, "messages": 36_000, "payload_bytes": 100},
+    settings={"seeds": 20, "messages": 36_000, "payload_bytes": 100, "redundancy": "1,2"},
 )

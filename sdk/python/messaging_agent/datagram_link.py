@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from messaging.lanes import APPLICATION_FIRST, TO_SERVER_OPTIONS
 from messaging_agent.errors import OutboxFull
 from messaging_agent.links import LinkHandler
 from netcore.connection import Connection
@@ -32,6 +33,7 @@ class DatagramLink:
         self._handler: LinkHandler | None = None
         self._connection: Connection | None = None
         self._end: tuple[int, str, bool] | None = None
+        self._lanes: set[int] = set()  # that know how to send
 
     def start(self, handler: LinkHandler) -> None:
         """From now on `handler` hears what comes; at once of an end that has been already."""
@@ -66,10 +68,19 @@ class DatagramLink:
         connection = self._connection
         if connection is None or self._end is not None:
             return
+        if lane not in self._lanes:
+            self._configure(connection, lane, kind)
         try:
             connection.send(lane, kind, data, key)
         except QueueFull as error:
             raise OutboxFull(f"The link's queue is full: {error}") from None
+
+    def _configure(self, connection: Connection, lane: int, kind: Delivery) -> None:
+        """The first message of a lane."""
+        self._lanes.add(lane)
+        options = TO_SERVER_OPTIONS.get(kind)
+        if options is not None and lane >= APPLICATION_FIRST:
+            connection.configure_lane(lane, options)
 
     def flush(self) -> None:
         """Let queued messages go out when the present wake-up ends."""
