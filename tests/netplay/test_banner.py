@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from netplay.banner import BannerFacts, base_url, show
+from netplay.banner import BannerFacts, base_url, qr_code, show
 
 KEY = "npk_0123456789ab_" + "x" * 43
 FACTS = BannerFacts(
@@ -59,3 +59,36 @@ def test_an_address_that_stands_for_all_is_shown_as_one_that_can_be_used() -> No
     assert base_url("0.0.0.0", 1) == "http://127.0.0.1:1"
     assert base_url("::", 1) == "http://[::1]:1"
     assert base_url("fd00::1", 1) == "http://[fd00::1]:1"
+
+
+LAN = dataclasses.replace(
+    FACTS,
+    host="192.0.2.7",
+    metrics_port=7003,
+    fingerprint="ab" * 32,
+    certificate_file=Path("/somewhere/certificate.pem"),
+    qr_code=True,
+)
+
+
+def test_a_lan_server_shows_its_certificate_and_a_call_that_pins_it() -> None:
+    text = "\n".join(printed(LAN))
+    assert "https://192.0.2.7:7001" in text
+    assert "http://192.0.2.7" not in text
+    assert f'certificate_sha256="{"ab" * 32}"' in text
+    assert "/somewhere/certificate.pem" in text
+    assert "http://127.0.0.1:7003/metrics" in text
+
+
+def test_the_qr_code_holds_the_address_and_not_the_key() -> None:
+    drawn = qr_code("https://192.0.2.7:7001")
+    assert drawn in "\n".join(printed(LAN)) + "\n"
+    assert len(drawn.splitlines()[0]) <= 40  # a key in it would need many more modules
+
+
+def test_a_terminal_that_has_no_block_characters_gets_no_qr_code() -> None:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    show(LAN, Console(file=stream, width=80, force_terminal=False))
+    stream.flush()
+    told = stream.buffer.getvalue().decode("ascii")  # type: ignore[attr-defined]
+    assert "https://192.0.2.7:7001" in told

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from netplay.impair import ImpairOptions, parse_address
-from simnet.presets import PRESETS
+from netplay.impair import ImpairOptions, _models, parse_address
+from simnet.link import LinkProfile
+from simnet.presets import PRESETS, PathProfile
 from tests.support.server_process import environment
 
 ANY = "127.0.0.1:0"
@@ -103,3 +104,17 @@ def test_bad_options_are_one_sentence(tmp_path: Path, arguments: list[str], reas
     assert (process.returncode, told) == (2, "")
     assert reason in complained
     assert complained.count("\n") == 1
+
+
+def test_each_way_has_its_own_link_and_its_own_chance() -> None:
+    path = PRESETS["asymmetric"]
+    there, back, other_client = (_models(path, 1)(number) for number in (0, 1, 2))
+    assert (there.profile, back.profile, other_client.profile) == (path.up, path.down, path.up)
+    lossy = PathProfile(LinkProfile(loss=0.5), LinkProfile(loss=0.5))
+
+    def fate(seed: int, number: int) -> list[bool]:
+        link = _models(lossy, seed)(number)
+        return [bool(link.transmit(b"x", 0.0)) for _ in range(64)]
+
+    assert fate(1, 0) == fate(1, 0)
+    assert len({tuple(fate(seed, number)) for seed in (1, 2) for number in (0, 1, 2)}) == 6

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import ssl
 from pathlib import Path
 
 import pytest
@@ -80,3 +82,36 @@ def test_the_self_made_one_is_renewed_while_serving(tmp_path: Path) -> None:
     assert used.fingerprint == before
     used.renew(datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=11))
     assert used.fingerprint != before
+
+
+def handshake(server: ServerTls, certificate: Path) -> None:
+    """A client that trusts `certificate` alone, in memory. Raises ssl.SSLError where it does not come in."""
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.create_default_context(cafile=str(certificate))
+    ends = [
+        context.wrap_bio(back, there, server_hostname="localhost"),
+        server.context.wrap_bio(there, back, server_side=True),
+    ]
+    for end in ends * 2:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    ends[0].write(b"hello")
+    assert ends[1].read() == b"hello"
+
+
+def test_a_pair_that_does_not_fit_leaves_the_context_in_use_as_it_was(tmp_path: Path) -> None:
+    one, other = self_made(tmp_path / "one"), self_made(tmp_path / "other")
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    certificate.write_bytes(one.public_file.read_bytes())
+    key.write_bytes(one.pair_file.read_bytes())
+    used = ServerTls(certificate, key)
+    handshake(used, one.public_file)
+    certificate.write_bytes(other.public_file.read_bytes())  # the key is still to be copied
+    with pytest.raises(ConfigError):
+        used.reload()
+    handshake(used, one.public_file)
+    key.write_bytes(other.pair_file.read_bytes())
+    used.reload()
+    handshake(used, other.public_file)
+    with pytest.raises(ssl.SSLError):
+        handshake(used, one.public_file)
