@@ -26,13 +26,17 @@ class Attachment:
     Nothing that a remote sends raises out of `link_message`: the link is closed with a code, and counted.
     """
 
-    __slots__ = ("_env", "active", "ended", "generation", "link", "session")
+    __slots__ = ("_env", "active", "by_token", "ended", "generation", "link", "session")
 
-    def __init__(self, env: Environment, session: Session, link: Link, generation: int) -> None:
+    def __init__(
+        self, env: Environment, session: Session, link: Link, generation: int, *, by_token: bool = True
+    ) -> None:
         self._env = env
         self.session = session
         self.link = link
         self.generation = generation
+        self.by_token = by_token
+        """Opened by a token, which came in one answer with the session's secret of its time."""
         self.active = False
         """In use: ATTACH was accepted, and nothing has replaced or ended the link since."""
         self.ended = False

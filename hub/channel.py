@@ -125,7 +125,7 @@ class Channel:
         session.waiting.remove(attachment)
         older, session.attachment = session.attachment, attachment
         session.attached_generation = attachment.generation
-        if attachment.generation == session.generation:
+        if attachment.by_token and attachment.generation == session.generation:
             session.secret.confirm()  # its token came with the newest secret, in one answer
         attachment.active = True
         self.relay.set_link(session.index, attachment.link)

@@ -70,6 +70,11 @@ class Hub:
         self._draining = False
 
     @property
+    def config(self) -> HubConfig:
+        """The numbers it works with."""
+        return self._config
+
+    @property
     def ready(self) -> bool:
         """True while connects are taken; False once `shutdown` has begun."""
         return not self._draining
@@ -233,7 +238,24 @@ class Hub:
             raise ChannelError(ErrorCode.LINK_REFUSED, "the token is for another transport")
         if not session.attached_generation <= claims.generation <= session.generation:
             raise ChannelError(ErrorCode.LINK_REFUSED)
-        attachment = Attachment(self._env, session, link, claims.generation)
+        return self._wait_for_attach(Attachment(self._env, session, link, claims.generation))
+
+    def attach_here(self, session_id: str, link: Link) -> LinkHandler:
+        """The handler for a link inside this process, by the session id instead of a token. Raises ChannelError.
+
+        It ranks like a link by the newest token: it takes the place of the one in use once its ATTACH is there.
+        """
+        self._check_ready()
+        session = self._session(session_id)
+        attachment = Attachment(self._env, session, link, session.generation, by_token=False)
+        return self._wait_for_attach(attachment)
+
+    def session_key(self, session_id: str) -> bytes:
+        """What stays the same of a session whose secret changes, once the id is proved. Raises ChannelError."""
+        return self._session(session_id).id
+
+    def _wait_for_attach(self, attachment: Attachment) -> Attachment:
+        session = attachment.session
         session.waiting.append(attachment)
         if len(session.waiting) > MAX_WAITING_LINKS:
             session.waiting[0].fail(CloseCode.REPLACED, "too many links without ATTACH")

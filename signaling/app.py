@@ -15,6 +15,7 @@ from hub.hub import Hub
 from netcore.address import TrustedNetworks
 from signaling import problems
 from signaling.docs import docs_router
+from signaling.json_agents import JsonAgents
 from signaling.limits import BodyLimit, RequestMarks, UnprovedRate
 from signaling.routes.health import health_router
 from signaling.routes.links import links_router
@@ -67,7 +68,7 @@ def create_api(hub: Hub, settings: HttpSettings, long_poll: LongPollTransport | 
     problems.install(api)
     base = APIRouter(prefix=BASE_PATH)
     base.include_router(sessions_router(hub, settings, long_poll=long_poll is not None))
-    base.include_router(messages_router(hub))
+    base.include_router(messages_router(hub, JsonAgents(hub)))
     if long_poll is not None:
         base.include_router(links_router(long_poll))
     api.include_router(base)

@@ -7,9 +7,10 @@ import binascii
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 PROOF_BYTES: Final = 32
+MAX_WAIT_S: Final = 25
 MAX_SESSION_ID_CHARS: Final = 200
 FORMATS: Final = ("bytes", "text", "json")
 """Names of the envelope's content formats, by number."""
@@ -117,7 +118,66 @@ class MessagesQuery(BaseModel):
         default=None, description="Only messages with a higher offset; left out: from the oldest kept."
     )
     limit: int = Field(default=100, ge=1, le=1000)
-    poll_source: PollSource = "AUTO"
+    poll_source: PollSource | None = None
+    wait: Annotated[float, Field(ge=0, le=MAX_WAIT_S)] | None = Field(
+        default=None,
+        description="Instead of the log: new messages to this agent, waiting so many seconds for one.",
+    )
+    received: Annotated[int, Field(ge=0, lt=1 << 62)] | None = Field(
+        default=None,
+        description="With `wait`: the highest `number` that has arrived; it and those below are forgotten. "
+        "Left out: what an answer has counts as arrived.",
+    )
+
+    @model_validator(mode="after")
+    def _log_or_new(self) -> MessagesQuery:
+        if self.wait is None and self.received is not None:
+            raise ValueError("received belongs to wait")
+        if self.wait is not None and (self.after is not None or self.poll_source is not None):
+            raise ValueError("wait asks for new messages; after and poll_source ask for the log")
+        return self
+
+
+class MessageBody(_In):
+    """A message to be sent: `content`, or `content_base64`."""
+
+    content: Any = Field(default=None, description="Text is sent as text, any other JSON value as JSON.")
+    content_base64: Annotated[str, Field(max_length=1_000_000)] | None = Field(
+        default=None, description="Bytes as base64url."
+    )
+    format: Literal["bytes", "text", "json"] | None = Field(
+        default=None, description="What the bytes of `content_base64` are (once decrypted); else `bytes`."
+    )
+    encrypted: bool = Field(default=False, description="The bytes were encrypted by the client.")
+    type: Name = "chat-text"
+    to: Name | None = Field(default=None, description="Name of the one agent to get it.")
+    filter: Annotated[str, Field(min_length=1, max_length=256)] | None = Field(
+        default=None, description="Regular expression: only agents whose whole name matches get it."
+    )
+    delivery: Literal["unreliable", "sequenced", "reliable", "ordered"] = "ordered"
+    key: Annotated[int, Field(ge=0, lt=1 << 30)] = Field(
+        default=0, description="For `sequenced`: of each key the newest counts."
+    )
+    ephemeral: bool | None = Field(
+        default=None,
+        description="False: store it. Left out: what is reliable or ordered, without filter, is stored.",
+    )
+
+    @model_validator(mode="after")
+    def _one_content(self) -> MessageBody:
+        if ("content" in self.model_fields_set) is (self.content_base64 is not None):
+            raise ValueError("give content or content_base64")
+        if self.content_base64 is None and (self.format is not None or self.encrypted):
+            raise ValueError("format and encrypted belong to content_base64")
+        if self.key and self.delivery != "sequenced":
+            raise ValueError("key belongs to sequenced messages")
+        if self.to is not None and self.filter is not None:
+            raise ValueError("give to or filter")
+        if self.ephemeral is False and (
+            self.filter is not None or self.delivery in ("unreliable", "sequenced")
+        ):
+            raise ValueError("only reliable and ordered messages without filter are stored")
+        return self
 
 
 class LinkOut(_Out):
@@ -208,6 +268,43 @@ class MessagesOut(_Out):
     first_offset: int = Field(description="The oldest offset still kept.")
     last_offset: int = Field(description="The newest offset there is; 0: none.")
     served_by: str
+
+
+class MessageSentOut(_Out):
+    """What became of a sent message."""
+
+    number: int | None = Field(
+        description="Number in the session's stream: the server has it. null: unreliable and sequenced ones have none."
+    )
+
+
+class NewMessageOut(_Out):
+    """A message to this agent."""
+
+    number: int = Field(description="Rises with each message to this agent, from 1.")
+    sender: str = Field(alias="from")
+    type: str
+    delivery: str
+    key: int | None = Field(description="Only of sequenced messages.")
+    to_me: bool = Field(description="Sent to this agent alone.")
+    format: str
+    encrypted: bool = Field(
+        description="True: only those who know the channel password can read the content."
+    )
+    offset: int | None = Field(description="Place in the channel's log; null: not stored.")
+    time_ms: int | None
+    content: Any = Field(description="Text, or any JSON value; null where it can only be shown as bytes.")
+    content_base64: str | None = Field(description="The bytes, of content that is neither text nor JSON.")
+
+
+class NewMessagesOut(_Out):
+    """New messages to this agent, oldest first."""
+
+    messages: list[NewMessageOut]
+    received: int = Field(description="The highest number here; to be given as `received` in the next call.")
+    missed: int = Field(
+        description="Reliable and ordered messages that were lost because nobody fetched them."
+    )
 
 
 class FaultOut(_Out):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from starlette.requests import ClientDisconnect, Request
+
+CLIENT_GONE: Final = 499
+"""The status of an answer that nobody reads, as nginx writes it into logs."""
 
 _T = TypeVar("_T")
 

@@ -17,7 +17,7 @@ from signaling.credentials import LinkSecret
 from signaling.problems import channel_problem, problem
 from signaling.routes.strict_route import refusals
 from signaling.schemas import LinkOpenedOut
-from signaling.waiting import wait_with_client
+from signaling.waiting import CLIENT_GONE, wait_with_client
 from transports.long_poll import LongPollTransport, UnknownLink
 from transports.long_poll_carrier import LinkOver, PollReplaced
 
@@ -30,8 +30,6 @@ _BODY: Final[dict[str, Any]] = {
         "content": {BINARY: {"schema": {"type": "string", "format": "binary"}}},
     }
 }
-_LEFT: Final = 499
-"""Nobody reads it: the client is gone. As nginx writes it into logs."""
 
 
 def links_router(transport: LongPollTransport) -> APIRouter:
@@ -94,7 +92,7 @@ def links_router(transport: LongPollTransport) -> APIRouter:
         except PollReplaced:
             return problem(409, "A newer poll of this link is waiting.", type="poll-replaced")
         except ClientDisconnect:
-            return Response(status_code=_LEFT)
+            return Response(status_code=CLIENT_GONE)
         return Response(status_code=204) if answer is None else Response(answer, media_type=BINARY)
 
     return router
