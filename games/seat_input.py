@@ -16,8 +16,8 @@ SILENCE_S: Final = 0.5
 class SeatInput:
     """One seat of one match.
 
-    An agent that is away is replaced at once, a silent one after `SILENCE_S`; the first input that comes in time
-    takes the seat back at its tick.
+    An agent that is away is replaced at once, a silent one after `SILENCE_S` (at the start of a match twice that);
+    the first input that comes in time takes the seat back at its tick.
     """
 
     __slots__ = (
@@ -40,7 +40,7 @@ class SeatInput:
         self._seat = seat
         self._seed = seed
         self._patience = round(SILENCE_S * game.tick_hz)
-        self._silent = 0
+        self._silent = -self._patience  # at the start of a match clients have yet to find its beat
         self._bot: Callable[[Any], bytes] | None = None
         self._buffer = InputBuffer(game.neutral, game.tick_hz, first_tick=1)
         self.held = held

@@ -86,6 +86,7 @@ def serve(
 @app.command()
 def demo(
     game: Annotated[str, typer.Argument(help="air-hockey")],
+    teams: Annotated[int, typer.Option(min=1, max=3, help="Players a side.")] = 1,
     loss: Annotated[float, typer.Option(min=0, max=0.9, help="Share of datagrams lost, each way.")] = 0.0,
     delay: Annotated[float, typer.Option(min=0, max=5000, help="Delay each way, ms.")] = 0.0,
     jitter: Annotated[float, typer.Option(min=0, max=5000, help="Jitter of the delay, ms.")] = 0.0,
@@ -98,13 +99,14 @@ def demo(
     record: Annotated[Path | None, typer.Option(help="Record the match to this file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Let two bots play over an impaired link; exit 0 only if the match ended by its rules."""
+    """Let bots play over an impaired link; exit 0 only if the match ended by its rules."""
     from netplay.demo import DemoOptions, run
 
     _exit_with(
         lambda: run(
             DemoOptions(
                 game=game,
+                teams=teams,
                 loss=loss,
                 delay_s=delay / 1000,
                 jitter_s=jitter / 1000,

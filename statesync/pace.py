@@ -67,9 +67,15 @@ class TickPacer:
         self._lead = (max(rtt_s, 0.0) / 2 + max(jitter_s, 0.0)) * self.tick_hz + self.slack_target
 
     def slack(self, ticks: float, now: float) -> None:
-        """The server reported how early our inputs come. Nonsense is bounded."""
+        """The server reported how early our inputs come. Nonsense is bounded.
+
+        What the position still has to make up is no news of the way: a client that is too far ahead hears of too
+        much slack until it has slowed down, and trimming by that would carry it past the place it is going to.
+        """
         if not math.isfinite(ticks):
             return
+        if self._at is not None:
+            ticks -= self._position + (now - self._at) * self.tick_hz - self.wanted(now)
         elapsed = 0.0 if self._slack_at is None else min(max(now - self._slack_at, 0.0), 1.0)
         self._slack_at = now
         self._starving = ticks < 0

@@ -33,6 +33,8 @@ PREDICTED_BELOW_Y: Final = 0.05
 """The puck is shown where it is predicted while it is below this line of the own frame."""
 GUESSED_RTT_S: Final = 0.05
 """Until a round trip is measured; the reported slack corrects it."""
+SETTLE_SNAPSHOTS: Final = 8
+"""Heard before the first tick is played: the first snapshot alone may be a late one, and tell a late beat."""
 MAX_AHEAD_TICKS: Final = 120
 """So far beyond the newest snapshot the view plays on; then it waits for the server."""
 MAX_AGES: Final = 36_000
@@ -97,6 +99,7 @@ class PlayerView:
         "_beside",
         "_blend_paddle",
         "_blend_puck",
+        "_heard",
         "_others",
         "_own_share",
         "_own_share_at",
@@ -145,6 +148,7 @@ class PlayerView:
         What was predicted and sent stays good: the server plays it when the match goes on.
         """
         self.paused = True
+        self._heard = 0
 
     def receive_snapshot(self, frame: SnapshotFrame, now: float) -> None:
         """Take a snapshot. One of no use is counted and forgotten."""
@@ -172,6 +176,7 @@ class PlayerView:
         self._sender.confirm(report.last_input_tick)
         if report.input_slack is not None:
             self._pacer.slack(report.input_slack, now)
+        self._heard += 1
         self._beat.hear(frame.tick, now)
         self._interpolate(state, now)
         self._reconcile(state, now)
@@ -185,7 +190,7 @@ class PlayerView:
         Call it at `next_tick`. `rtt_s` is the link's round trip where known. None: nothing is to be sent.
         """
         predictor = self._predictor
-        if self.state is None or predictor is None or self.state.is_over or self.paused:
+        if predictor is None or self._heard < SETTLE_SNAPSHOTS or self.state is None or self.state.is_over:
             return None
         rtt_s = GUESSED_RTT_S if rtt_s is None else rtt_s
         self._pacer.target(self._beat.server_tick(now, rtt_s / 2), rtt_s, self._beat.jitter_s, now)
@@ -257,6 +262,7 @@ class PlayerView:
 
     def _listen(self) -> None:
         """Learn when ticks come: at the start, and after a pause."""
+        self._heard = 0
         self._beat = ServerBeat(table.TICK_HZ)
         self._pacer = TickPacer(table.TICK_HZ)
         self._others.reset()

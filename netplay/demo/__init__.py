@@ -1,4 +1,4 @@
-"""`netplay demo`: two bots play a match over an impaired link, on real sockets or on a virtual clock."""
+"""`netplay demo`: bots play a match over an impaired link, on real sockets or on a virtual clock."""
 
 from netplay.demo.options import DemoOptions
 from netplay.demo.run import run

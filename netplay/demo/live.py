@@ -23,7 +23,6 @@ from netplay.demo.seated_bot import SeatedBot
 from netplay.impairment import UdpImpairment
 from netplay.server import NetplayServer
 
-NAMES = ("ada", "ben")
 _SPARE_S = 20.0
 """What connecting, the countdown and the last goal may take beside the match's time limit."""
 
@@ -53,7 +52,8 @@ async def _play(options: DemoOptions) -> Outcome:
         try:
             async with asyncio.timeout(options.time_limit_s + _SPARE_S):
                 bots = [
-                    asyncio.create_task(_bot(options, server.http_port, api_key, number)) for number in (0, 1)
+                    asyncio.create_task(_bot(options, server.http_port, api_key, number))
+                    for number in range(len(options.names))
                 ]
                 players = await asyncio.gather(*bots)
         except TimeoutError:
@@ -70,11 +70,12 @@ async def _bot(
     options: DemoOptions, port: int, api_key: str, number: int
 ) -> tuple[dict[str, Any], float, PlayerOutcome]:
     """Join, play one match, leave: (the `over` event, seconds, what it was like)."""
+    name = options.names[number]
     connecting = connect(
         f"http://127.0.0.1:{port}",
         api_key,
         "demo",
-        NAMES[number],
+        name,
         "demo",
         game=options.game,
         game_options=options.game_options,
@@ -89,7 +90,7 @@ async def _bot(
             lambda kind, type, content, key: _send(channel, kind, type, content, key),
             lambda: channel.rtt_s,
             index=own.index,
-            seed=options.seed * 2 + number,
+            seed=options.bot_seed(number),
         )
         before = channel.stats()
         try:
@@ -108,7 +109,7 @@ async def _bot(
             if name.startswith("link_")
         }
         outcome = player_outcome(
-            NAMES[number],
+            name,
             bot.player,
             transport=channel.transport or "none",
             rtt_s=channel.rtt_s,
@@ -119,7 +120,8 @@ async def _bot(
 
 
 def _send(channel: Channel, kind: Delivery, type: str, content: bytes, key: int) -> None:
-    channel.send(content, type=type, delivery=kind, key=key, ephemeral=True)
+    room = next((agent.name for agent in channel.agents if agent.local), None)
+    channel.send(content, type=type, to=room, delivery=kind, key=key, ephemeral=True)
 
 
 def _outcome(players: list[tuple[dict[str, Any], float, PlayerOutcome]]) -> Outcome:

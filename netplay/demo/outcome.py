@@ -46,6 +46,7 @@ class Outcome:
     """True where the match ended by its rules."""
     reason: str | None
     winner: int | None
+    """The team."""
     score: list[int]
     match_s: float
     ticks: int
@@ -63,12 +64,15 @@ class Outcome:
         """One JSON object."""
         return asdict(self) | {"succeeded": self.succeeded}
 
+    def _winner(self) -> str:
+        return "a draw" if self.winner is None else f"team {self.winner} won"
+
     def show(self, console: Console) -> None:
         """The score, and a row for each player."""
         score = " : ".join(map(str, self.score)) or "-"
         console.print(
             f"[bold]{score}[/bold] after {self.match_s:.1f} s ({self.ticks} ticks), "
-            + (f"ended by {self.reason}, seat {self.winner} won" if self.ended else "not ended by its rules")
+            + (f"ended by {self.reason}, {self._winner()}" if self.ended else "not ended by its rules")
         )
         table = Table()
         headings = (

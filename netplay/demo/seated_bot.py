@@ -13,10 +13,17 @@ class SeatedBot:
     """Drives a `BotPlayer` on whatever clock there is: the event loop's, or a virtual world's."""
 
     def __init__(
-        self, clock: Clock, send: Send, rtt_s: Callable[[], float | None], *, index: int, seed: int
+        self,
+        clock: Clock,
+        send: Send,
+        rtt_s: Callable[[], float | None],
+        *,
+        index: int,
+        seed: int,
+        rematch: bool = False,
     ) -> None:
         """`rtt_s` tells the link's round trip; `index` is the agent's own in the channel."""
-        self.player = BotPlayer(send, index=index, seed=seed)
+        self.player = BotPlayer(send, index=index, seed=seed, rematch=rematch)
         self.started_at: float | None = None
         self.ended_at: float | None = None
         self.over: dict[str, Any] | None = None

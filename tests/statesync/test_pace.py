@@ -92,6 +92,19 @@ def test_no_report_however_odd_takes_the_client_far(reports):
     assert abs(pacer.wanted(0.0) - 1001.5) <= 0.25 * HZ
 
 
+def test_slack_that_comes_of_being_too_far_ahead_still_does_not_move_the_goal():
+    """Ten ticks too far ahead the slack is ten ticks too much: trimmed by that, the client would fall behind later."""
+    pacer = TickPacer(HZ, slack_target=1.5)
+    for frame in range(600):
+        now = frame / HZ
+        off = 10.0 if frame == 0 else 0.0
+        pacer.target(1000.0 + frame + off, 0.0, 0.0, now)
+        pacer.advance(now)
+        pacer.slack(pacer.position - (1000.0 + frame), now)
+    assert abs(pacer.wanted(600 / HZ) - (1600.0 + 1.5)) < 0.2
+    assert abs(pacer.position - (1599.0 + 1.5)) < 0.5
+
+
 def test_misuse_is_refused():
     with pytest.raises(ValueError, match="tick_hz"):
         TickPacer(0)

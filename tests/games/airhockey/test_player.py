@@ -8,17 +8,17 @@ from math import hypot
 import pytest
 
 from games.airhockey import wire
-from games.airhockey.client import PlayerView
+from games.airhockey.client import SETTLE_SNAPSHOTS, PlayerView
 from games.airhockey.game import AirHockey
 from games.airhockey.player import BotPlayer
 from games.airhockey.rules import MatchOptions
-from games.messages import COMMAND, EVENT, INPUT, SNAPSHOT, SeatReport, SnapshotFrame
+from games.messages import COMMAND, EVENT, INPUT, SNAPSHOT, SeatReport, SnapshotFrame, encode_command
 from games.recording import Recording
 from games.registry import Rooms
 from games.replay import replay_recording
 from netcore.delivery import Delivery
 from simnet.link import LinkProfile
-from tests.support.game_channel import GameChannel, Member
+from tests.support.game_channel import GameChannel, Member, inbound
 
 Match = tuple[GameChannel, list[Member], Recording]
 
@@ -171,7 +171,7 @@ def room_event(phase: str = "lobby") -> bytes:
     return json.dumps(room).encode()
 
 
-def test_a_player_says_ready_once_and_then_plays_from_the_first_snapshot_on() -> None:
+def test_a_player_says_ready_once_and_plays_as_soon_as_it_knows_the_beat() -> None:
     sent: list[tuple[Delivery, str, bytes, int]] = []
     bot = BotPlayer(lambda *message: sent.append(message), index=2, seed=1)
     bot.receive(EVENT, room_event(), 0.0)
@@ -180,15 +180,19 @@ def test_a_player_says_ready_once_and_then_plays_from_the_first_snapshot_on() ->
     bot.receive(EVENT, b'{"event":"start","match":1}', 0.1)
     assert bot.next_timer is None
     game = AirHockey({"win_score": 3})
-    state = game.step(game.start(1), [wire.NEUTRAL, wire.NEUTRAL])
+    state = game.start(1)
     seats = (SeatReport(0, None), SeatReport(0, None))
-    bot.receive(SNAPSHOT, SnapshotFrame(1, 1, seats, game.snapshot(state)).encode(), 0.2)
-    assert bot.next_timer == pytest.approx(0.2)
-    bot.handle_timer(0.2)
+    for tick in range(1, SETTLE_SNAPSHOTS + 1):
+        assert len(sent) == 1
+        now = 0.2 + tick / 60
+        state = game.step(state, [wire.NEUTRAL, wire.NEUTRAL])
+        bot.receive(SNAPSHOT, SnapshotFrame(1, tick, seats, game.snapshot(state)).encode(), now)
+        assert bot.next_timer is not None
+        bot.handle_timer(now)
     kind, type, content, _ = sent[-1]
     assert (kind, type, content[0]) == (Delivery.UNRELIABLE, INPUT, 1)
     assert bot.next_timer is not None
-    assert 0.2 < bot.next_timer <= 0.2 + 1.1 / 60
+    assert now < bot.next_timer <= now + 1.1 / 60
 
 
 def test_snapshots_that_are_stale_or_of_another_match_or_impossible_are_counted_not_shown() -> None:
@@ -208,3 +212,60 @@ def test_snapshots_that_are_stale_or_of_another_match_or_impossible_are_counted_
     assert view.stats.malformed == 2
     bot.receive(SNAPSHOT, SnapshotFrame(2, frame.tick + 1, frame.seats, frame.state).encode(), now)
     assert view.state is shown
+
+
+def room_members(count: int, profile: LinkProfile, **options: object) -> tuple[GameChannel, list[Member]]:
+    channel = GameChannel(Rooms(bytes)("air-hockey", {"win_score": 10, "seed": 3, **options}))
+    return channel, [channel.join(profile, seed) for seed in range(count)]
+
+
+def command(channel: GameChannel, member: Member, name: str) -> None:
+    channel.room.message(inbound(member.info, COMMAND, encode_command(name), Delivery.ORDERED))
+
+
+def test_after_a_pause_players_find_the_beat_again_and_are_not_corrected_by_it() -> None:
+    channel, members = room_members(2, LinkProfile(delay_s=0.04))
+    channel.world.run_for(6.0)
+    before = [member.bot.report() for member in members]
+    command(channel, members[0], "pause")
+    channel.world.run_for(7.3)
+    sent = [member.bot.report().inputs for member in members]
+    channel.world.run_for(1.0)
+    assert [member.bot.report().inputs for member in members] == sent, "nobody plays on in a pause"
+    command(channel, members[0], "resume")
+    channel.world.run_for(6.0)
+    for member, old in zip(members, before, strict=True):
+        report = member.bot.report()
+        assert report.inputs > old.inputs + 200
+        assert report.lost == 0
+        assert report.corrections - old.corrections <= 8
+        assert report.snapshot_age_p99_s < 0.08, "the pause itself is no age"
+    assert channel.room.match is not None
+    assert not any(channel.room.match.by_bot(seat) for seat in (0, 1))
+
+
+def test_who_comes_late_steps_into_the_match_that_is_on() -> None:
+    channel, members = room_members(2, LinkProfile(delay_s=0.03, loss=0.02), players=4)
+    channel.world.run_for(0.5)
+    command(channel, members[0], "start")
+    channel.world.run_for(6.0)
+    late = channel.join(LinkProfile(delay_s=0.03, loss=0.02), 9)
+    channel.world.run_for(1.5)
+    assert channel.room.match is not None
+    assert late.bot.report().seat == 2
+    assert not channel.room.match.by_bot(2)
+    assert channel.room.match.by_bot(3)
+    channel.world.run_for(5.0)
+    assert late.bot.report().corrections < 25
+    assert late.bot.report().inputs > 250
+
+
+def test_snapshots_with_another_number_of_paddles_than_the_room_has_are_no_use() -> None:
+    channel, members = room_members(2, LinkProfile())
+    channel.world.run_for(1.0)
+    view = members[0].bot.view
+    assert view is not None and view.state is not None
+    four = AirHockey({"players": 4})
+    frame = SnapshotFrame(1, 100, (SeatReport(0, None),) * 2, four.snapshot(four.start(1)))
+    view.receive_snapshot(frame, 1.0)
+    assert view.stats.malformed == 1
