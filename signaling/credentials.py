@@ -13,7 +13,8 @@ from hub.errors import ChannelError, ErrorCode
 
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]{1,300}=*)\Z")
 
-# These two only describe the header in OpenAPI; the header is read below, so that refusals are problems.
+# These only describe the header in OpenAPI; the header is read below, so that refusals are problems. What reads it
+# is `async` only because FastAPI hands everything else to a thread.
 _describe_key = HTTPBearer(scheme_name="apiKey", description="A developer's API key.", auto_error=False)
 _describe_session = HTTPBearer(scheme_name="session", description="A session id.", auto_error=False)
 _describe_link = HTTPBearer(scheme_name="link", description="A link's secret.", auto_error=False)
@@ -25,14 +26,14 @@ def _bearer(request: Request) -> str | None:
     return match.group(1) if match else None
 
 
-def _api_key(request: Request, _: Annotated[object, Depends(_describe_key)]) -> str:
+async def _api_key(request: Request, _: Annotated[object, Depends(_describe_key)]) -> str:
     key = _bearer(request)
     if key is None:
         raise ChannelError(ErrorCode.KEY_REFUSED, "Send the API key as header: Authorization: Bearer <key>.")
     return key
 
 
-def _session_id(request: Request, _: Annotated[object, Depends(_describe_session)]) -> str:
+async def _session_id(request: Request, _: Annotated[object, Depends(_describe_session)]) -> str:
     session_id = _bearer(request)
     if session_id is None:
         raise ChannelError(
@@ -41,7 +42,7 @@ def _session_id(request: Request, _: Annotated[object, Depends(_describe_session
     return session_id
 
 
-def _link_secret(request: Request, _: Annotated[object, Depends(_describe_link)]) -> str:
+async def _link_secret(request: Request, _: Annotated[object, Depends(_describe_link)]) -> str:
     return _bearer(request) or ""
 
 
