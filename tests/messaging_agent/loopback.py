@@ -107,6 +107,8 @@ def cut(channel: Channel) -> None:
     if link.transport == "udp":
         link.abandon()
         link.connection_closed(0x88, "cut by the test", False)
+    elif link.transport == "long-poll":
+        link.abandon("cut by the test")
     else:
         link._socket._conn.transport.abort()
 

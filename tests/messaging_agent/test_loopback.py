@@ -59,7 +59,7 @@ async def test_quick_start_two_agents_one_over_udp_one_over_websocket(loopback: 
             break
 
 
-@pytest.mark.parametrize("transport", ["udp", "websocket"])
+@pytest.mark.parametrize("transport", ["udp", "websocket", "long-poll"])
 async def test_the_four_kinds_pass_over_every_transport(loopback: Loopback, transport: str) -> None:
     async with loopback.join("ada", transport) as ada, loopback.join("bob", transport) as bob:
         for kind in Delivery:
@@ -71,7 +71,7 @@ async def test_the_four_kinds_pass_over_every_transport(loopback: Loopback, tran
         assert all(message.to_me and message.type == "test" for message in heard.values())
 
 
-@pytest.mark.parametrize("transport", ["udp", "websocket"])
+@pytest.mark.parametrize("transport", ["udp", "websocket", "long-poll"])
 async def test_filters_and_chosen_types_choose_who_gets_a_message(loopback: Loopback, transport: str) -> None:
     async with (
         loopback.join("red-1", transport) as ada,
@@ -219,7 +219,7 @@ async def talk(sender: Channel, count: int, pause_s: float) -> None:
         await asyncio.sleep(pause_s)
 
 
-@pytest.mark.parametrize("transport", ["udp", "websocket"])
+@pytest.mark.parametrize("transport", ["udp", "websocket", "long-poll"])
 async def test_a_cut_link_is_resumed_without_loss(loopback: Loopback, transport: str) -> None:
     async with loopback.join("ada", transport) as ada, loopback.join("bob", transport) as bob:
         events: list[Event] = []

@@ -190,7 +190,7 @@ class AgentConnection:
 
     @property
     def transport(self) -> str | None:
-        """`udp` or `websocket`; None while there is no link."""
+        """`udp`, `websocket` or `long-poll`; None while there is no link."""
         return self._connected()[0].transport
 
     @property

@@ -133,7 +133,7 @@ class Channel(SessionHandler):
 
     @property
     def transport(self) -> str | None:
-        """What the session runs over now: `udp`, `websocket`; None while there is no link."""
+        """What the session runs over now: `udp`, `websocket`, `long-poll`; None while there is no link."""
         return None if self._stranded else self._transport
 
     @property

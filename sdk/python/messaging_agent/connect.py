@@ -20,6 +20,7 @@ from messaging_agent.channel import Channel
 from messaging_agent.errors import MessagingError, ServerReadsAlong
 from messaging_agent.grants import LinkGrant, SessionGrant
 from messaging_agent.ladder import FALLBACK_AFTER_S, Ladder, OpenedLink, Opener
+from messaging_agent.long_poll_link import open_long_poll_link
 from messaging_agent.reconnect import UPGRADE_AFTER_S, LinkKeeper
 from messaging_agent.session_core import ClientSession
 from messaging_agent.session_timer import SessionTimer
@@ -28,7 +29,7 @@ from messaging_agent.udp_link import open_udp_link
 from messaging_agent.websocket_link import open_websocket_link
 from netcore.codes import CloseCode
 
-TRANSPORTS: Final = ("udp", "websocket")
+TRANSPORTS: Final = ("udp", "websocket", "long-poll")
 """What this client speaks, best first."""
 INBOX_LIMIT: Final = 10_000
 _CACHED_SECRETS: Final = 64
@@ -233,7 +234,13 @@ class Connecting:
             channel.finish_at_close(link)
             return link
 
-        return {"udp": udp, "websocket": websocket}
+        async def long_poll(grant: LinkGrant) -> OpenedLink:
+            url = signaling.long_poll_url(grant.port, grant.path)
+            link = await open_long_poll_link(await signaling.http(), url, grant.token)
+            channel.finish_at_close(link)
+            return link
+
+        return {"udp": udp, "websocket": websocket, "long-poll": long_poll}
 
 
 async def channel_secret(password: str, channel_name: str, scope: str) -> ChannelSecret:

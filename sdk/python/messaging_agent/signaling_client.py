@@ -145,10 +145,16 @@ class SignalingClient:
 
     def websocket_url(self, port: int, path: str) -> URL:
         """The WebSocket address of a link; TLS as the HTTP address has it."""
-        scheme = "wss" if self.base.scheme == "https" else "ws"
+        return self._link_url("wss" if self.base.scheme == "https" else "ws", port, path or "/link")
+
+    def long_poll_url(self, port: int, path: str) -> URL:
+        """The address below which a link over long poll is used; TLS as the HTTP address has it."""
+        return self._link_url(self.base.scheme, port, path or BASE_PATH + "/links")
+
+    def _link_url(self, scheme: str, port: int, path: str) -> URL:
         host = self.base.host
         assert host is not None  # checked in __init__
-        return URL.build(scheme=scheme, host=host, port=port, path=path or "/link")
+        return URL.build(scheme=scheme, host=host, port=port, path=path)
 
     async def http(self) -> aiohttp.ClientSession:
         """The HTTP session, made when first needed, so that it belongs to the running loop."""
