@@ -127,6 +127,10 @@ class VirtualAgent(SessionHandler):
         self._offline_until = self.world.now() + seconds
         self.world.outage(self._address, SERVER_ADDRESS, seconds)
 
+    def leave(self) -> None:
+        """End the session."""
+        self.session.leave()
+
     # SessionHandler
 
     def session_resumed(self, missed: int) -> None:
@@ -211,6 +215,13 @@ class VirtualBot(VirtualAgent):
     def match_s(self) -> float:
         """Virtual seconds of play."""
         return 0.0 if self.bot is None else self.bot.match_s
+
+    def leave(self) -> None:
+        """Play no more, and end the session."""
+        if self.bot is not None:
+            self.bot.stop()
+            self.bot = None
+        super().leave()
 
     def session_ready(self, welcome: Welcome) -> None:
         """In the channel: sit down."""

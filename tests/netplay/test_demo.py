@@ -65,6 +65,14 @@ def test_the_recording_replays_to_the_announced_state(match: tuple[Outcome, Path
     assert report.ticks == outcome.ticks
 
 
+def test_teams_play_a_demo_too() -> None:
+    outcome = virtual.play(DemoOptions(virtual=True, seed=12, teams=3, **BAD_NETWORK))
+    assert outcome.succeeded
+    assert [player.name for player in outcome.players] == ["ada", "ben", "cleo", "dan", "eve", "finn"]
+    assert sorted(player.seat for player in outcome.players) == list(range(6))
+    assert outcome.winner in (0, 1)
+
+
 def test_an_outcome_with_unequal_runs_has_not_succeeded(match: tuple[Outcome, Path]) -> None:
     from dataclasses import replace
 
@@ -82,6 +90,8 @@ def test_json_is_one_object_and_the_exit_code_tells(capsys: pytest.CaptureFixtur
 def test_a_game_or_a_score_that_does_not_exist_is_refused() -> None:
     with pytest.raises(ValueError, match="no demo plays 'chess'"):
         DemoOptions(game="chess")
+    with pytest.raises(ValueError, match="teams is 4, not 1 to 3 players a side"):
+        DemoOptions(teams=4)
     with pytest.raises(ValueError, match="win_score is 4, not one of 0, 3, 5, 7, 10"):
         DemoOptions(goals=4)
 
