@@ -1,6 +1,6 @@
 # Everything a person or CI does with this repository. `make serve` and `make test` set up what they need by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help serve test setup lint fmt types arch check docs vectors lock bench rivals clean
+.PHONY: help serve test setup lint fmt types arch spec check docs vectors lock bench rivals clean
 SHELL := /bin/sh
 
 VENV ?= .venv
@@ -21,7 +21,7 @@ test: check ## Set up everything and run every check and test; ARGS="-k name" pa
 
 setup: $(DEV_READY) ## Set up the development environment only.
 
-check: lint types arch ## Lint, types and import rules, without the tests.
+check: lint types arch spec ## Lint, types, import rules and protocol documents, without the tests.
 
 lint: $(DEV_READY) ## Style: ruff.
 	$(BIN)/ruff check .
@@ -36,6 +36,9 @@ types: $(DEV_READY) ## Types: mypy --strict.
 
 arch: $(DEV_READY) ## Which package may import which: import-linter.
 	$(BIN)/lint-imports
+
+spec: $(DEV_READY) ## Check every test vector from the protocol documents alone.
+	$(BIN)/python scripts/verify_spec.py
 
 docs: $(DEV_READY) ## Write the documents that are made from code.
 	$(BIN)/python scripts/write_configuration_doc.py

@@ -111,7 +111,7 @@ def bad() -> list[dict[str, Any]]:
         ("nothing at all", "length", b"", {}),
         ("header and half a tag", "length", good[:27], {}),
         ("a byte short of header and tag", "length", good[:34], {}),
-        ("ends within the key", "length", value[:19] + b"\x80" + bytes(15), of_value),
+        ("no room for the tag behind the key", "length", value[:19] + b"\xbf" + b"\xff" * 15, of_value),
         ("another suite", "suite", b"\2" + good[1:], {}),
         ("counter 0", "counter", good[:17] + b"\0" + good[18:], {}),
         ("counter 2^30", "counter", good[:17] + bytes.fromhex("c000000040000000") + good[18:], {}),
