@@ -192,13 +192,13 @@ class Outgoing:
         self.release_at = None
         recovery.blocked = False
         congestion.app_limited = True
+        if pacer.tokens < pacer.low:  # also where nothing may go: `_wait` reckons from here
+            pacer.refill(congestion.pacing_rate, now)
         if (
             recovery.probe_count >= CIRCUIT_BREAKER_TIMEOUTS
             or self._sealer.next_pn - recovery.largest_acked >= MAX_UNACKED_PNS
         ):
             return 0.0
-        if pacer.tokens < pacer.low:
-            pacer.refill(congestion.pacing_rate, now)
         budget = congestion.cwnd - recovery.bytes_in_flight - self._max_packet
         return budget if budget < pacer.tokens else pacer.tokens
 
@@ -262,10 +262,11 @@ class Outgoing:
                 at += 1
             if at == len(parts):
                 at = 0
-            if draft.chunks is not None and draft.whole != len(draft.parts):
-                head = draft.parts[-3]
-                draft.parts[-3] = _TO_END[head[0]] + head[1:]
-                draft.parts[-2] = b""
+            if draft.chunks is not None:
+                if draft.whole != len(draft.parts):
+                    head = draft.parts[-3]
+                    draft.parts[-3] = _TO_END[head[0]] + head[1:]
+                    draft.parts[-2] = b""
             elif told < 0:
                 return
             out.append(self._seal(b"".join(draft.parts), draft.chunks is not None, draft.chunks, told, now))
