@@ -30,6 +30,7 @@ def recorded(ticks: int = 400) -> Recording:
     return recording
 
 
+# ROOM-9-1
 def test_a_file_replays_bit_for_bit(tmp_path: Path) -> None:
     path = tmp_path / "match.recording"
     recorded().save(path)
@@ -39,6 +40,7 @@ def test_a_file_replays_bit_for_bit(tmp_path: Path) -> None:
     assert report.seconds == pytest.approx(400 / 60)
 
 
+# AIR-0-1
 def test_a_match_of_version_1_still_replays_bit_for_bit() -> None:
     report = replay(Path(__file__).parent / "data" / "air-hockey-version-1.replay")
     assert report.matches
@@ -47,6 +49,7 @@ def test_a_match_of_version_1_still_replays_bit_for_bit() -> None:
     assert (report.result.winner, report.result.score, report.ticks) == (1, (0, 3), 698)
 
 
+# ROOM-9-2
 def test_a_match_of_an_unknown_version_is_refused_with_one_clear_sentence() -> None:
     recording = recorded(10)
     recording.game_version = 3

@@ -74,6 +74,7 @@ class Stage:
         self.room.message(inbound(who, INPUT, bytes((match,)) + sender.message()))
 
 
+# ROOM-2-1
 def test_the_first_two_get_the_seats_and_others_watch() -> None:
     stage = Stage()
     for who in (ANN, BOB, EVE):
@@ -81,6 +82,7 @@ def test_the_first_two_get_the_seats_and_others_watch() -> None:
     assert stage.seated() == ["ann", "bob"]
 
 
+# ROOM-2-1
 def test_who_came_to_watch_gets_no_seat() -> None:
     stage = Stage()
     stage.room.agent_joined(agent(9, "guest", spectate=True))
@@ -94,6 +96,7 @@ def test_the_local_agent_itself_takes_no_seat() -> None:
     assert stage.port.sent == []
 
 
+# ROOM-4-1
 def test_a_match_starts_only_when_both_seats_are_ready() -> None:
     stage = Stage()
     stage.room.agent_joined(ANN)
@@ -109,6 +112,7 @@ def test_a_match_starts_only_when_both_seats_are_ready() -> None:
     assert stage.events("start") == [{"event": "start", "match": 1}]
 
 
+# ROOM-7-1
 def test_sixty_snapshots_a_second_with_rising_ticks_on_the_sequenced_kind() -> None:
     stage = Stage().start()
     stage.world.run_for(2.0)
@@ -163,6 +167,7 @@ def test_after_a_match_both_say_ready_again_and_the_next_has_another_number_and_
     assert [recording.seed for recording in stage.recordings] == [1, 2]
 
 
+# ROOM-4-5
 def test_leaving_in_a_match_is_a_forfeit_and_replays_as_one() -> None:
     stage = Stage().start()
     stage.world.run_for(2.0)
@@ -188,6 +193,7 @@ def test_the_longest_waiting_spectator_takes_the_seat_after_the_match() -> None:
     assert stage.events("over")[0]["winner"] == 1
 
 
+# ROOM-4-2, ROOM-4-3
 def test_a_bot_plays_the_seat_of_an_away_agent_at_once_and_yields_it_to_its_first_input() -> None:
     stage = Stage().start()
     stage.keep_sending(ANN, (1000, -9000), 0.3)
@@ -217,6 +223,7 @@ def test_a_bot_plays_the_seat_of_an_away_agent_at_once_and_yields_it_to_its_firs
     assert holders[-1][0] == tick + 1
 
 
+# ROOM-4-2, ROOM-4-3
 def test_a_bot_takes_a_silent_seat_within_a_second_and_plays_until_an_input_comes_in_time() -> None:
     stage = Stage(time_limit_s=20).start()
     stage.keep_sending(ANN, (0, -9000), 4.0)
@@ -235,6 +242,7 @@ def test_a_bot_takes_a_silent_seat_within_a_second_and_plays_until_an_input_come
     assert not stage.seats()[0]["bot"]
 
 
+# ROOM-4-4, ROOM-4-7
 def test_a_match_waits_while_everybody_is_away_and_goes_on_two_seconds_after_one_is_back() -> None:
     stage = Stage().start()
     stage.world.run_for(0.5)
@@ -291,6 +299,7 @@ def test_stopped_cancels_the_ticks() -> None:
     assert len(stage.port.sent) == count
 
 
+# ROOM-6-1
 def test_a_spectator_cannot_play() -> None:
     stage = Stage().start()
     stage.room.agent_joined(EVE)
@@ -306,6 +315,7 @@ def test_a_spectator_cannot_play() -> None:
     "content",
     [b"", b"\x01", b"\x01\x00", b"\x01" + bytes(8), b"\x01" + b"\xff" * 40, b"\x01" + bytes(70_000)],
 )
+# ROOM-6-1
 def test_malformed_inputs_are_dropped_and_counted(content: bytes) -> None:
     stage = Stage().start()
     stage.world.run_for(0.5)
@@ -315,6 +325,7 @@ def test_malformed_inputs_are_dropped_and_counted(content: bytes) -> None:
     assert stage.snapshots()[-1].tick == 60
 
 
+# ROOM-6-1
 def test_inputs_of_another_match_are_dropped() -> None:
     stage = Stage().start()
     stage.world.run_for(0.5)
@@ -357,6 +368,7 @@ def test_a_flood_of_future_inputs_stays_bounded() -> None:
         b"\xff\xfe",
     ],
 )
+# ROOM-3-1
 def test_bad_commands_are_dropped_and_counted(content: bytes) -> None:
     stage = Stage()
     stage.room.agent_joined(ANN)
@@ -364,6 +376,7 @@ def test_bad_commands_are_dropped_and_counted(content: bytes) -> None:
     assert stage.room.dropped == {"command": 1}
 
 
+# ROOM-1-3
 def test_encrypted_messages_and_wrong_kinds_are_dropped() -> None:
     stage = Stage().start()
     stage.room.message(inbound(ANN, INPUT, b"\x01" + bytes(9), encrypted=True))
@@ -448,6 +461,7 @@ def test_who_comes_is_seated_in_alternating_teams_and_the_match_starts_with_the_
     assert len(stage.snapshots()[-1].state) == 52
 
 
+# ROOM-2-5, ROOM-4-1
 def test_the_host_starts_with_bots_on_the_free_seats_and_nobody_else_does() -> None:
     stage, people = team_stage(3)
     assert stage.events("room")[-1]["host"] == people[0].index
@@ -492,6 +506,7 @@ def test_a_ready_match_waits_for_who_is_away_and_starts_when_it_is_back() -> Non
     assert stage.phase() == "playing"
 
 
+# ROOM-2-2
 def test_who_comes_late_takes_a_free_seat_of_the_smaller_team_and_plays_with_its_first_input() -> None:
     stage, people = team_stage(3)
     stage.command(people[0], "start")
@@ -510,6 +525,7 @@ def test_who_comes_late_takes_a_free_seat_of_the_smaller_team_and_plays_with_its
     assert replay_recording(stage.recordings[0]).matches
 
 
+# ROOM-2-1, ROOM-4-5
 def test_the_team_plays_on_with_a_bot_when_one_leaves_and_who_returns_gets_the_same_seat() -> None:
     stage, people = team_stage(6)
     stage.world.run_for(5.0)
@@ -542,6 +558,7 @@ def test_with_forfeit_the_team_loses_when_one_of_it_leaves() -> None:
     assert replay_recording(stage.recordings[0]).matches
 
 
+# AIR-10-1
 def test_the_results_say_who_did_what() -> None:
     stage, people = team_stage(2, win_score=3)
     stage.command(people[0], "start")
@@ -584,6 +601,7 @@ def test_a_rematch_needs_everybody_again_and_counts_on() -> None:
 # Training
 
 
+# ROOM-4-8
 def test_training_needs_one_agent_has_no_goals_that_win_and_waits_while_it_is_away() -> None:
     stage = Stage.__new__(Stage)
     stage.recordings = []
@@ -624,6 +642,7 @@ def test_training_can_have_goals_that_win_and_whole_teams_of_bots() -> None:
 # Pause
 
 
+# ROOM-4-6, ROOM-4-7
 def test_a_seat_pauses_and_goes_on_and_the_ticks_leave_nothing_out() -> None:
     stage = Stage().start()
     stage.world.run_for(1.0)
@@ -640,6 +659,7 @@ def test_a_seat_pauses_and_goes_on_and_the_ticks_leave_nothing_out() -> None:
     assert [frame.tick for frame in stage.snapshots()] == list(range(1, 122))
 
 
+# ROOM-4-6
 def test_a_pause_ends_by_itself_after_thirty_seconds() -> None:
     stage = Stage().start()
     stage.world.run_for(1.0)
@@ -666,6 +686,7 @@ def test_the_other_alone_cannot_end_a_pause_but_a_majority_can() -> None:
     assert stage.phase() == "playing"
 
 
+# ROOM-4-6
 def test_a_seat_has_two_pauses_a_match() -> None:
     stage = Stage().start()
     for number in range(4):
@@ -685,6 +706,7 @@ def test_the_pause_of_who_leaves_is_over() -> None:
     assert stage.phase() == "playing"
 
 
+# ROOM-4-7
 def test_inputs_sent_before_a_pause_are_played_after_it() -> None:
     stage = Stage().start()
     stage.world.run_for(0.5)
@@ -726,6 +748,7 @@ def test_a_spectator_takes_a_free_seat_between_matches() -> None:
 # Hostile
 
 
+# ROOM-2-3
 def test_seats_cannot_be_stolen() -> None:
     stage = Stage()
     for who in (ANN, BOB, EVE):
@@ -740,6 +763,7 @@ def test_seats_cannot_be_stolen() -> None:
     assert stage.seated() == ["ann", "bob"]
 
 
+# ROOM-2-4
 def test_a_fixed_bot_s_seat_is_nobody_s() -> None:
     stage = Stage(bots=1)
     stage.room.agent_joined(ANN)
@@ -778,6 +802,7 @@ def test_spectators_command_nothing() -> None:
 
 
 @pytest.mark.parametrize("commands", [("ready", "unready"), ("sit", "stand"), ("pause", "resume")])
+# ROOM-3-2
 def test_commands_by_the_hundred_are_dropped_and_tell_nobody_anything(commands: tuple[str, str]) -> None:
     stage = Stage()
     stage.room.agent_joined(ANN)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from games.ticker import Ticker, TickTotals
 
 
+# ROOM-8-1
 def test_deadlines_are_absolute_so_one_late_tick_does_not_delay_the_next() -> None:
     ticker = Ticker(60, start_s=100.0)
     assert ticker.next_deadline == 100.0
@@ -36,6 +37,7 @@ def test_overdue_ticks_run_in_one_burst() -> None:
     assert (ticker.stats().late, ticker.stats().skipped) == (2, 0)
 
 
+# ROOM-8-1
 def test_beyond_the_burst_whole_ticks_are_skipped_and_counted() -> None:
     ticker = Ticker(100, start_s=0.0, max_burst=4)
     assert ticker.due(0.095) == 4

@@ -70,6 +70,7 @@ def in_stream(message, number=1):
         (11, UNRELIABLE, b"\x08\0x", CloseCode.PROTOCOL_VIOLATION, "compressed"),
     ],
 )
+# MSG-1-2, MSG-3-2, MSG-3-3, MSG-4-4
 def test_what_breaks_a_rule_closes_the_link_by_name_and_is_counted(lane, kind, data, code, text):
     world = HubWorld()
     ann, ben = world.client("ann"), world.client("ben")
@@ -91,6 +92,7 @@ def test_a_key_above_the_limit_closes_and_the_limit_passes():
     assert ann.link.closed == (CloseCode.LIMIT_EXCEEDED, "key_range")
 
 
+# MSG-2-4
 def test_before_attach_ephemeral_messages_are_dropped_and_others_close():
     world = HubWorld()
     ben = world.client("ben")
@@ -105,6 +107,7 @@ def test_before_attach_ephemeral_messages_are_dropped_and_others_close():
     assert ben.contents() == []
 
 
+# MSG-5-9
 def test_attach_with_a_number_that_was_never_sent_is_refused_and_the_old_link_stays():
     world = HubWorld()
     ann = world.client("ann")
@@ -115,6 +118,7 @@ def test_attach_with_a_number_that_was_never_sent_is_refused_and_the_old_link_st
     assert active.closed is None
 
 
+# MSG-7-1
 def test_clock_requests_are_answered_at_once():
     world = HubWorld()
     ann = world.client("ann")
@@ -127,6 +131,7 @@ def test_clock_requests_are_answered_at_once():
     assert answer.answered_us >= answer.received_us
 
 
+# MSG-2-7
 def test_leave_is_acknowledged_before_the_link_closes():
     world = HubWorld()
     ann = world.client("ann")

@@ -8,6 +8,7 @@ from netcore.delivery import Delivery
 from tests.support.hub_world import Client, HubWorld
 
 
+# MSG-6-1, MSG-6-4
 def test_the_first_link_is_told_who_one_is_and_who_is_there():
     world = HubWorld()
     ann = world.client("ann", metadata={"team": "red"})
@@ -53,6 +54,7 @@ def test_one_hears_nothing_about_oneself_but_ones_own_joining():
     assert ann.news() == []
 
 
+# MSG-2-6
 def test_away_becomes_left_after_thirty_seconds_and_not_before():
     world = HubWorld()
     ann, ben = world.client("ann"), world.client("ben")
@@ -65,6 +67,7 @@ def test_away_becomes_left_after_thirty_seconds_and_not_before():
     assert [info.name for info in world.hub.agents(ann.session_id)] == ["ann"]
 
 
+# MSG-2-6, MSG-6-2
 def test_a_late_resume_is_a_join_that_says_so():
     world = HubWorld()
     ann, ben = world.client("ann"), world.client("ben")
@@ -78,6 +81,7 @@ def test_a_late_resume_is_a_join_that_says_so():
     assert (joined.index, joined.name, joined.resumed, joined.away) == (2, "ben", True, False)
 
 
+# MSG-2-6
 def test_after_two_minutes_the_session_is_over():
     world = HubWorld()
     ann, ben = world.client("ann"), world.client("ben")
@@ -108,6 +112,7 @@ def test_a_newcomer_sees_who_is_away():
     assert [(n.name, n.away) for n in ben.news()] == [("ann", True), ("ben", False)]
 
 
+# MSG-6-4
 def test_what_happened_meanwhile_is_told_on_the_new_link():
     world = HubWorld()
     ann, ben = world.client("ann"), world.client("ben")
@@ -123,6 +128,7 @@ def test_what_happened_meanwhile_is_told_on_the_new_link():
     assert ann.contents() == [b"x"]
 
 
+# MSG-2-4
 def test_a_link_without_attach_is_closed_in_time():
     world = HubWorld()
     client = Client(world, world.connect("ann"))
@@ -141,6 +147,7 @@ def test_only_a_few_links_may_wait():
     assert links[0].closed[0] == CloseCode.REPLACED
 
 
+# MSG-2-3
 def test_links_of_one_generation_race_and_the_last_attach_wins():
     world = HubWorld()
     client = Client(world, world.connect("ann"))

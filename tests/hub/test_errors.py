@@ -29,6 +29,7 @@ def test_domain_codes_are_those_of_the_document():
     assert table == {(code.value, facts.type, facts.http_status) for code, facts in ERRORS.items()}
 
 
+# ERR-1
 def test_websocket_codes_and_the_come_back_column_follow_from_the_code():
     for row in rows("Protocol"):
         assert (int(row[2]) - 4000, row[3] == "yes") == (int(row[0], 16), bool(int(row[0], 16) & COME_BACK))

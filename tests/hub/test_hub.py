@@ -36,6 +36,7 @@ def test_the_first_agent_creates_the_channel_and_is_told_so():
     assert [offer.transport for offer in first.links] == ["udp", "websocket"]
 
 
+# MSG-8-2
 def test_a_wrong_password_opens_another_empty_channel():
     world = HubWorld()
     right, wrong = world.connect("ann"), world.connect("ben", proof=b"\1" * 32)
@@ -162,6 +163,7 @@ def test_a_session_that_never_gets_a_link_ends_and_was_never_seen():
 # Resume and mint.
 
 
+# MSG-2-3
 def test_a_resume_gives_the_same_session_a_new_secret_and_new_links():
     world = HubWorld()
     client = world.client("ann")
@@ -174,6 +176,7 @@ def test_a_resume_gives_the_same_session_a_new_secret_and_new_links():
     assert decode_claims(again.links[0].token.removeprefix(b"token:")).generation == 2
 
 
+# MSG-2-5, HTTP-2-2
 def test_the_old_secret_dies_with_the_first_use_of_the_new_one():
     world = HubWorld()
     answer = world.connect("ann")
@@ -237,6 +240,7 @@ def test_links_are_minted_for_the_transports_asked_for():
 # Attach.
 
 
+# MSG-2-2
 def test_claims_of_another_session_generation_or_transport_are_refused():
     world = HubWorld()
     client = world.client("ann")
@@ -253,6 +257,7 @@ def test_claims_of_another_session_generation_or_transport_are_refused():
     assert client.link.closed is None
 
 
+# MSG-2-3
 def test_the_newest_generation_wins_and_the_older_link_is_told():
     world = HubWorld()
     client, other = world.client("ann"), world.client("ben")
@@ -269,6 +274,7 @@ def test_the_newest_generation_wins_and_the_older_link_is_told():
     assert client.contents() == [b"over the new link"]
 
 
+# MSG-2-3
 def test_an_older_link_that_attaches_late_is_replaced_at_once():
     world = HubWorld()
     client = Client(world, world.connect("ann"))
@@ -287,6 +293,7 @@ def test_an_older_link_that_attaches_late_is_replaced_at_once():
 # Disconnect, agents, receive.
 
 
+# MSG-2-7
 def test_disconnect_ends_the_session_at_once():
     world = HubWorld()
     client, other = world.client("ann"), world.client("ben")
@@ -326,6 +333,7 @@ async def test_receive_pages_through_the_log_and_says_who_served():
     assert (await world.hub.receive(ben.session_id, 5)).messages == ()
 
 
+# HTTP-2-6
 async def test_messages_to_one_are_only_shown_to_the_two():
     world = HubWorld()
     ann, ben, eve = (world.client(name) for name in ("ann", "ben", "eve"))

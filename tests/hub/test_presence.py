@@ -15,6 +15,7 @@ from hub.presence import MAX_INDEX, TRANSITIONS, Announce, Event, Roster, Stay, 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "protocol" / "messaging.md"
 
 
+# MSG-6-5
 def test_every_state_and_event_does_what_the_table_says_and_else_nothing():
     for stay, event in itertools.product(Stay, Event):
         expected = TRANSITIONS.get((stay, event), (stay, Announce.NOTHING))
@@ -75,6 +76,7 @@ def member(roster, name, visible=True):
     return added
 
 
+# MSG-6-5
 def test_indexes_rise_and_skip_the_living():
     roster = Roster()
     first, second = member(roster, "a"), member(roster, "b")

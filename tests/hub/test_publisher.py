@@ -16,6 +16,7 @@ KINDS = list(Delivery)
 
 
 @pytest.mark.parametrize("kind", KINDS)
+# MSG-3-2, MSG-4-12
 def test_every_kind_reaches_everyone_but_the_sender_on_its_lane(kind):
     world = HubWorld()
     ann, ben, cem = (world.client(name) for name in ("ann", "ben", "cem"))
@@ -32,6 +33,7 @@ def test_every_kind_reaches_everyone_but_the_sender_on_its_lane(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+# MSG-4-13
 def test_a_message_to_one_reaches_that_one_alone(kind):
     world = HubWorld()
     ann, ben, cem = (world.client(name) for name in ("ann", "ben", "cem"))
@@ -42,6 +44,7 @@ def test_a_message_to_one_reaches_that_one_alone(kind):
     assert ann.contents() == ben.contents() == []
 
 
+# MSG-4-12
 def test_a_message_to_oneself_comes_back():
     world = HubWorld()
     ann = world.client("ann")
@@ -49,6 +52,7 @@ def test_a_message_to_oneself_comes_back():
     assert ann.contents() == [b"note to self"]
 
 
+# MSG-4-7
 def test_nothing_that_a_client_sends_sets_sender_time_or_offset():
     """A25: the bytes that would be sender, time and offset are content."""
     world = HubWorld()
@@ -65,6 +69,7 @@ def test_nothing_that_a_client_sends_sets_sender_time_or_offset():
     assert all(m.offset is None and m.time_ms is None for _, m in ben.messages)
 
 
+# MSG-4-3
 def test_a_literal_type_is_announced_once_and_interned():
     world = HubWorld()
     ann, ben = world.client("ann"), world.client("ben")
@@ -78,6 +83,7 @@ def test_a_literal_type_is_announced_once_and_interned():
     assert [message.type_index for _, message in ann.messages] == [1]
 
 
+# MSG-4-3
 def test_an_index_that_was_never_told_closes_the_link():
     world = HubWorld()
     for data in (b"\0\x01x", encode_publication(700, b"x"), encode_publication(1, b"x", to=1)):
@@ -98,6 +104,7 @@ def test_an_index_that_was_never_told_closes_the_link():
         ({"to": 9, "persistent": True}, ErrorCode.NO_SUCH_AGENT),
     ],
 )
+# MSG-6-3
 def test_what_the_channel_refuses_is_told_to_the_sender_alone(fields, code):
     world = HubWorld(max_message_bytes=1024)
     ann, ben = world.client("ann"), world.client("ben")
@@ -112,6 +119,7 @@ def test_what_the_channel_refuses_is_told_to_the_sender_alone(fields, code):
     assert ben.contents() == [b"goes on"]
 
 
+# MSG-4-5
 def test_the_size_of_a_message_holds_at_the_limit():
     """A12."""
     world = HubWorld(max_message_bytes=1024)
@@ -121,6 +129,7 @@ def test_the_size_of_a_message_holds_at_the_limit():
         assert ben.contents() == [bytes(1024)]
 
 
+# MSG-6-3
 def test_errors_about_messages_without_a_number_are_rare():
     world = HubWorld()
     ann = world.client("ann")
@@ -133,6 +142,7 @@ def test_errors_about_messages_without_a_number_are_rare():
     assert all(error.about is None for error in errors)
 
 
+# MSG-4-13
 def test_an_agent_that_left_or_has_no_link_yet_is_no_target():
     world = HubWorld()
     ann, ben = world.client("ann"), world.client("ben")
@@ -164,6 +174,7 @@ def test_a_stored_message_carries_offset_and_the_servers_time():
     assert world.client("cem").welcome.offset == 2
 
 
+# MSG-4-4
 def test_only_reliable_kinds_are_stored():
     world = HubWorld()
     ann, ben = world.client("ann"), world.client("ben")
@@ -201,6 +212,7 @@ def slow_world():
     return world, slow
 
 
+# MSG-4-4
 def test_a_message_is_acknowledged_and_relayed_only_when_it_is_stored():
     world, slow = slow_world()
     ann, ben = world.client("ann"), world.client("ben")

@@ -17,6 +17,7 @@ def forget(clients):
         client.link.flushes = 0
 
 
+# MSG-4-8
 def test_a_message_is_encoded_once_for_all():
     world = HubWorld()
     ann, *others = world.clients(5)
@@ -86,6 +87,7 @@ def test_the_number_of_links_decides_and_not_of_sessions():
     assert clients[1].contents() == [b"x"]
 
 
+# MSG-4-11
 def test_the_link_key_is_a_slot_and_the_real_key_is_in_the_envelope():
     world = HubWorld()
     ann, ben, cem = world.clients(3)
@@ -174,6 +176,7 @@ def test_a_leaver_takes_nothing_with_it_and_gives_its_slots_back():
     assert {key for _, _, _, key in cem.link.flushed} == set(range(SLOTS_TO_EVERYONE))
 
 
+# MSG-4-11
 def test_what_goes_to_one_never_takes_the_slot_of_what_goes_to_everyone():
     world = HubWorld(ingress_messages_burst=1e6)
     ann, ben, cem = world.clients(3)

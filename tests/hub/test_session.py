@@ -33,6 +33,7 @@ def settle(*clients):
 # Acknowledgement.
 
 
+# MSG-5-3
 def test_stream_messages_are_acknowledged_together_within_the_delay():
     world = HubWorld(ack_delay_s=0.05)
     ann = world.client("ann")
@@ -78,6 +79,7 @@ def test_a_great_many_are_acknowledged_at_once():
     assert ann.acks == [64]
 
 
+# MSG-5-2, MSG-5-3
 def test_a_repeated_message_is_acknowledged_again_and_not_delivered():
     world = HubWorld()
     ann, ben = world.client("ann"), world.client("ben")
@@ -105,6 +107,7 @@ def outbox_world(**config):
     return world, ann, ben
 
 
+# MSG-5-6
 def test_a_receiver_that_does_not_keep_up_is_closed_one_above_the_cap():
     """F-22: the cap holds at the limit; one more closes the receiver's link, never the sender's."""
     world, ann, ben = outbox_world(outbox_messages=20)
@@ -164,6 +167,7 @@ def test_a_slow_receiver_that_is_ended_before_its_link_is_closed_stays_ended():
     assert world.clock.pending() == 0
 
 
+# MSG-5-6
 def test_an_absent_receiver_keeps_its_outbox_to_the_cap_and_loses_it_one_above():
     world, ann, ben = outbox_world(outbox_messages=20)
     ben.link.break_()
@@ -183,6 +187,7 @@ def test_an_absent_receiver_keeps_its_outbox_to_the_cap_and_loses_it_one_above()
     assert world.hub.stats()["gaps"] == 1
 
 
+# MSG-5-5
 def test_a_full_outbox_is_replayed_in_portions_that_a_link_can_take():
     """The outbox and one message more are larger than the queue of any link; what is new waits its turn."""
     world, ann, ben = outbox_world()
@@ -297,6 +302,7 @@ def test_control_messages_and_clock_requests_have_a_budget_too():
 # A client that lost its state.
 
 
+# MSG-5-7
 def test_a_client_without_state_gets_a_gap_and_goes_on_with_its_own_stream():
     world = HubWorld()
     ann, ben = world.client("ann"), world.client("ben")
@@ -323,6 +329,7 @@ def test_a_client_without_state_gets_a_gap_and_goes_on_with_its_own_stream():
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32))
+# MSG-3-5, MSG-5-5
 def test_whatever_the_links_do_nothing_is_lost_doubled_or_out_of_order(seed):
     """Three agents; links cut at random, with what was under way lost in both directions, links replaced while in
     use, absences on both sides of the leave, acknowledgements at random. At the end everyone has everything."""

@@ -23,6 +23,7 @@ def test_lane_sender_and_key_tell_slots_apart():
     assert len({slots.slot(*name) for name in names}) == len(names)
 
 
+# MSG-4-11
 def test_at_the_limit_the_least_recently_used_slot_goes_to_the_newcomer():
     slots = KeySlots()
     first = slots.slot(1, 10, 0)

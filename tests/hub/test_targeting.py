@@ -32,6 +32,7 @@ def room_of(*names, **config):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+# MSG-4-14
 def test_a_filter_chooses_by_the_whole_name_and_never_the_sender(kind):
     _, (red_1, red_2, blue, infrared) = room_of("red-1", "red-2", "blue-1", "infra-red-3")
     red_1.send(b"team talk", kind, filter="red-.*", key=4 if kind is Delivery.SEQUENCED else 0)
@@ -44,6 +45,7 @@ def test_a_filter_chooses_by_the_whole_name_and_never_the_sender(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+# MSG-4-14
 def test_a_filter_that_nobody_matches_is_no_error(kind):
     _, (ann, ben) = room_of("ann", "ben")
     ann.send(b"x", kind, filter="nobody")
@@ -82,6 +84,7 @@ def test_a_filter_reaches_a_local_agent_by_its_name():
 
 
 @pytest.mark.parametrize("kind", KINDS)
+# MSG-4-15
 def test_an_unusable_filter_is_told_to_its_sender_with_a_hint(kind):
     _, (ann, ben) = room_of("ann", "ben")
     ann.send(b"x", kind, filter="(?!ann).*")
@@ -92,6 +95,7 @@ def test_an_unusable_filter_is_told_to_its_sender_with_a_hint(kind):
     assert ben.contents() == [] and ann.link.closed is None
 
 
+# MSG-4-14
 def test_a_filtered_message_is_not_stored():
     world, (ann, ben) = room_of("ann", "ben")
     ann.send(b"x", filter="ben", persistent=True)
@@ -125,6 +129,7 @@ def test_a_channel_keeps_few_results(monkeypatch):
     assert len(ben.contents()) == MAX_KEPT + 10
 
 
+# MSG-4-15
 def test_one_who_asks_for_ever_new_filters_is_throttled_and_recovers():
     world, (ann, ben) = room_of("ann", "ben")
     for number in range(400):
@@ -161,6 +166,7 @@ def test_a_filter_on_the_wire_stands_behind_the_type():
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("way", [{}, {"to": 2}, {"filter": "ben"}])
+# MSG-4-16
 def test_an_agent_gets_only_the_types_it_chose_whatever_the_way(kind, way):
     world = HubWorld()
     ann = world.client("ann")
@@ -181,6 +187,7 @@ def test_stored_messages_too_and_the_log_has_them_all():
     assert world.log.position(ann.answer.channel_id)[1] == 2
 
 
+# MSG-4-16
 def test_presence_and_errors_come_whatever_was_chosen():
     world = HubWorld()
     ann = world.client("ann", custom_event_type="nothing-of-the-kind")
@@ -190,6 +197,7 @@ def test_presence_and_errors_come_whatever_was_chosen():
     assert [type(news).__name__ for news in ann.news()] == ["Joined", "ErrorNotice"]
 
 
+# MSG-4-16
 def test_a_resume_keeps_the_choice_or_makes_another():
     world = HubWorld()
     ann, ben = world.client("ann"), world.client("ben", custom_event_type="a")
@@ -265,6 +273,7 @@ def test_a_choice_that_means_nothing_is_refused(chosen):
 BULK = b"".join(b"line %d of a level; " % number for number in range(200))
 
 
+# MSG-4-17
 def test_compressed_bulk_is_passed_on_as_it_is_and_stored_as_it_reads():
     world, (ann, ben) = room_of("ann", "ben")
     ann.send(BULK, compress=True, persistent=True)
@@ -277,6 +286,7 @@ def test_compressed_bulk_is_passed_on_as_it_is_and_stored_as_it_reads():
     assert [record.content for record in page.messages] == [BULK]
 
 
+# MSG-4-19
 def test_a_local_agent_reads_compressed_content_and_sends_it_compressed_to_everyone_only():
     rooms = Rooms()
     world = HubWorld(rooms=rooms)
@@ -295,6 +305,7 @@ def test_a_local_agent_reads_compressed_content_and_sends_it_compressed_to_every
     )
 
 
+# MSG-4-5, MSG-4-18
 def test_content_that_would_be_too_large_is_refused_however_small_it_came():
     _, (ann, ben) = room_of("ann", "ben", max_message_bytes=3000)
     ann.send(BULK[:3000], compress=True)

@@ -34,12 +34,14 @@ def test_what_was_packed_comes_back(piece, times):
         assert len(content) <= MAX_RATIO * len(packed)
 
 
+# MSG-4-19
 def test_short_content_is_left_alone_up_to_the_limit():
     text = b"all work and no play makes jack a dull boy. " * 20
     assert pack(text[: MIN_BYTES - 1]) is None
     assert pack(text[:MIN_BYTES]) is not None
 
 
+# MSG-4-19
 def test_content_that_does_not_shrink_by_a_tenth_is_left_alone():
     noise = random.Random(1).randbytes(5000)
     assert pack(noise) is None
@@ -65,6 +67,7 @@ def test_the_largest_content_passes_and_one_byte_more_does_not():
 
 
 @pytest.mark.parametrize("spare", [0, 1])
+# MSG-4-18
 def test_the_ratio_is_held_to_the_byte(spare):
     def block_of(size: int) -> bytes:
         return lz4.block.compress(bytes(size), store_size=False)
@@ -79,6 +82,7 @@ def test_the_ratio_is_held_to_the_byte(spare):
             unpack(packed)
 
 
+# MSG-4-18
 def test_a_bomb_is_refused_before_anything_is_allocated():
     """A13: what the size claims decides, and it is checked first."""
     bomb = lz4.block.compress(bytes(50_000_000), store_size=False)

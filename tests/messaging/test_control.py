@@ -148,12 +148,14 @@ def body(value):
         (b"\x40\0\1" + body([1, "n", 0, {}, 0, False]), "control_flag"),
     ],
 )
+# MSG-1-3, MSG-1-4
 def test_bad_messages_are_refused_by_name(data, text):
     with pytest.raises(ProtocolError) as caught:
         decode_control(data)
     assert caught.value.text == text
 
 
+# MSG-1-4
 def test_fields_of_a_later_version_are_passed_over():
     assert decode_control(b"\x01" + body({"received": 1, "later": [1, {}]}))[0] == Attach(1)
     assert decode_control(b"\x42\0\1" + body([7, "later"]))[0] == Away(7)
@@ -184,6 +186,7 @@ def nested(depth):
     return value
 
 
+# MSG-1-3
 def test_metadata_depth_and_width_hold_at_the_limit_and_break_one_above():
     check_metadata(nested(MAX_DEPTH), 1024)
     check_metadata({"a": [0] * MAX_ITEMS}, 1024)

@@ -93,6 +93,7 @@ def test_a_publication_comes_back_as_it_was(format, encrypted, persistent, whom,
 BULK = b"".join(b"line %d of a level; " % number for number in range(200))
 
 
+# MSG-4-17
 def test_bulk_content_travels_compressed_and_comes_back_as_it_was():
     data = encode_publication("level", BULK, compress=True, persistent=True)
     assert len(data) < len(BULK) / 2
@@ -103,6 +104,7 @@ def test_bulk_content_travels_compressed_and_comes_back_as_it_was():
 
 
 @pytest.mark.parametrize("fields", [{"encrypted": True}, {"to": 3}, {"filter": "red-.*"}])
+# MSG-4-19, MSG-4-20
 def test_what_may_hold_a_secret_is_never_compressed(fields):
     """CRIME: lengths of compressed bytes tell about content, so only what everyone may read is compressed."""
     data = encode_publication(0, BULK, compress=True, **fields)
@@ -192,6 +194,7 @@ def test_an_ephemeral_message_costs_at_most_eight_bytes():
         ("1000010008010000000000", 1, "delivery_truncated"),
     ],
 )
+# MSG-4-6
 def test_bad_deliveries_are_refused_by_name(data, lane, text):
     if text is None:
         assert decode_delivery(bytes.fromhex(data), lane).type_index == 64
@@ -224,6 +227,7 @@ def test_bad_deliveries_are_refused_by_name(data, lane, text):
         ("004001", "varint_not_minimal"),
     ],
 )
+# MSG-4-2
 def test_bad_publications_are_refused_by_name(data, text):
     with pytest.raises(ProtocolError) as caught:
         decode_publication(bytes.fromhex(data))
@@ -251,6 +255,7 @@ def test_a_caller_mistake_is_a_value_error(fields):
         encode_publication(arguments.pop("type"), arguments.pop("content"), **arguments)
 
 
+# MSG-4-6
 def test_stored_messages_carry_offset_and_time():
     data = encode_delivery(STORED, 1, 0, 8, b"x", offset=7, time_ms=1_700_000_000_000)
     delivered = decode_delivery(data, 1)

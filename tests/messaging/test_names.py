@@ -12,6 +12,7 @@ from messaging.names import check_name
 
 
 @pytest.mark.parametrize("name", ["a", "player-1", "日本語の部屋", "Ann & Bob", "**", "x" * 64, "é" * 32])
+# MSG-3-1
 def test_ordinary_names_pass(name):
     assert check_name(name) == name
 
@@ -33,11 +34,13 @@ def test_ordinary_names_pass(name):
         "x" * 100_000,
     ],
 )
+# MSG-3-1
 def test_other_names_are_refused(name):
     with pytest.raises(ValueError, match="agent name"):
         check_name(name, "agent name")
 
 
+# MSG-3-1
 def test_two_spellings_are_one_name():
     assert check_name("e\u0301") == "\u00e9"
 

@@ -99,6 +99,7 @@ def test_a_replayed_message_is_shown_once_while_the_log_may_be_read_again() -> N
     assert opener.open(sealed, sender="ada", once=False, **NAMES) == b"pay 5"  # E2E-2-3
 
 
+# E2E-2-3
 def test_messages_may_come_in_any_order_within_the_window_and_not_behind_it() -> None:
     opener, source = ContentOpener(KEY, "c1"), sealer()
     sealed = [source.seal(b"x", **NAMES) for _ in range(WINDOW + 2)]
@@ -110,12 +111,14 @@ def test_messages_may_come_in_any_order_within_the_window_and_not_behind_it() ->
     assert opener.open(sealed[newest - WINDOW], sender="ada", **NAMES) is None
 
 
+# E2E-1-1
 def test_every_session_has_its_own_salt_and_every_message_its_own_counter() -> None:
     first, second = sealer(), sealer()
     heads = {seal.seal(b"", **NAMES)[:18] for seal in (first, first, second, second)}
     assert len(heads) == 4
 
 
+# E2E-1-1
 def test_a_sealer_takes_a_new_salt_before_its_counter_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealed_content, "MAX_COUNTER", 2)
     source, opener = sealer(), ContentOpener(KEY, "c1")
@@ -125,6 +128,7 @@ def test_a_sealer_takes_a_new_salt_before_its_counter_runs_out(monkeypatch: pyte
 
 
 @given(st.binary(max_size=80))
+# E2E-2-4
 def test_arbitrary_bytes_open_to_nothing_and_leave_no_trace(data: bytes) -> None:
     opener = ContentOpener(KEY, "c1")
     assert opener.open(data, sender="ada", **NAMES) is None

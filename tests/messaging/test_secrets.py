@@ -14,6 +14,7 @@ def hkdf_expand(root, info):
     return hmac.digest(root, info + b"\x01", "sha256")
 
 
+# E2E-1-2
 def test_proof_and_key_follow_the_document():
     """Written a second time from section 8 with the standard library alone."""
     fields = (b"netplay channel secret v1", b"private", "café".encode())
@@ -31,6 +32,7 @@ def test_the_real_number_of_rounds_is_used():
     assert derive("pw", "room").proof == hkdf_expand(root, b"netplay proof v1")
 
 
+# MSG-8-1
 def test_every_field_changes_the_proof():
     proofs = {
         derive(*fields, rounds=1).proof

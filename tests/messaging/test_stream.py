@@ -22,6 +22,7 @@ def push(sender, body=b"x", now=0.0, lane=8, kind=ORDERED, **options):
     return sender.push(now, lane, kind, body, **options)
 
 
+# MSG-4-1, MSG-5-1
 def test_numbers_start_at_one_and_stand_behind_the_head():
     sender = StreamSender()
     assert push(sender, b"body") == b"\x00\x01body"
@@ -29,6 +30,7 @@ def test_numbers_start_at_one_and_stand_behind_the_head():
     assert sender.last == 2
 
 
+# MSG-5-1
 def test_only_the_low_sixteen_bits_travel():
     sender, receiver = StreamSender(), StreamReceiver()
     sender.start_after(0xFFFE)
@@ -47,6 +49,7 @@ def test_acknowledging_completes_each_number_once():
     assert sender.unacknowledged == 0
 
 
+# MSG-5-9
 def test_an_acknowledgement_of_what_was_never_sent_is_a_violation():
     sender = StreamSender()
     push(sender)
@@ -57,6 +60,7 @@ def test_an_acknowledgement_of_what_was_never_sent_is_a_violation():
         sender.resume(2)
 
 
+# MSG-5-4
 def test_the_message_cap_holds_at_the_limit_and_breaks_one_above():
     sender = StreamSender(max_messages=10)
     for _ in range(10):
@@ -70,6 +74,7 @@ def test_the_message_cap_holds_at_the_limit_and_breaks_one_above():
         push(sender)
 
 
+# MSG-5-4
 def test_the_byte_cap_holds_at_the_limit_and_breaks_one_above():
     sender = StreamSender(max_bytes=100)
     push(sender, bytes(60))
@@ -83,6 +88,7 @@ def test_the_byte_cap_holds_at_the_limit_and_breaks_one_above():
         push(sender, b"x")
 
 
+# MSG-5-4
 def test_the_age_cap_holds_at_the_limit_and_breaks_above():
     sender = StreamSender(max_age_s=120.0)
     push(sender, now=10.0)
@@ -104,6 +110,7 @@ def test_messages_bounded_otherwise_do_not_count():
         push(sender, b"x")
 
 
+# MSG-5-5
 def test_a_new_link_replays_what_was_not_received_in_order_and_on_its_lanes():
     sender = StreamSender()
     wires = [push(sender, bytes([n]), lane=8 + n, kind=RELIABLE if n % 2 else ORDERED) for n in range(6)]
@@ -127,6 +134,7 @@ def test_a_replay_renews_the_age():
     push(sender, now=18.0)
 
 
+# MSG-5-6
 def test_a_discarded_outbox_makes_an_explicit_gap():
     sender, receiver = StreamSender(), StreamReceiver()
     for _ in range(3):
@@ -144,6 +152,7 @@ def test_a_discarded_outbox_makes_an_explicit_gap():
     assert sender.unacknowledged == 1
 
 
+# MSG-5-7
 def test_a_receiver_that_lost_its_state_gets_a_gap_and_nothing_half():
     sender = StreamSender()
     for _ in range(5):
@@ -155,6 +164,7 @@ def test_a_receiver_that_lost_its_state_gets_a_gap_and_nothing_half():
     assert sender.unacknowledged_bytes == 0
 
 
+# MSG-5-7
 def test_a_client_without_state_continues_behind_what_the_server_has():
     sender = StreamSender()
     sender.start_after(57)
@@ -165,12 +175,14 @@ def test_a_client_without_state_continues_behind_what_the_server_has():
         sender.start_after(3)
 
 
+# MSG-5-2
 def test_a_receiver_takes_each_number_once_and_closes_gaps():
     receiver = StreamReceiver()
     assert [receiver.accept(n) for n in (1, 3, 3, 4, 1, 2, 2, 5)] == [1, 3, 0, 4, 0, 2, 0, 5]
     assert (receiver.cumulative, receiver.duplicates) == (5, 3)
 
 
+# MSG-5-2
 def test_the_window_holds_at_the_limit_and_breaks_one_above():
     receiver = StreamReceiver(window=100)
     assert receiver.accept(100) == 100
@@ -200,6 +212,7 @@ def test_held_messages_are_not_acknowledged_before_their_release():
     assert receiver.received == 4
 
 
+# MSG-5-3
 def test_acknowledgement_is_needed_after_new_and_after_repeated_messages():
     receiver = StreamReceiver()
     assert not receiver.ack_needed
@@ -222,6 +235,7 @@ def test_a_release_makes_an_acknowledgement_needed():
     assert receiver.acknowledge() == 1
 
 
+# MSG-5-3
 def test_much_at_once_is_acknowledged_at_once():
     receiver = StreamReceiver()
     for number in range(1, ACK_EVERY_MESSAGES):

@@ -24,6 +24,7 @@ def named(cases):
 
 
 @pytest.mark.parametrize("case", named(VECTORS["publications"]))
+# MSG-1-1, MSG-4-2
 def test_publications(case):
     published = dataclasses.asdict(decode_publication(bytes.fromhex(case["bytes"])))
     published["content"] = published["content"].hex()
@@ -33,6 +34,7 @@ def test_publications(case):
 
 
 @pytest.mark.parametrize("case", named(VECTORS["deliveries"]))
+# MSG-4-6
 def test_deliveries(case):
     delivered = dataclasses.asdict(decode_delivery(bytes.fromhex(case["bytes"]), case["link_lane"]))
     delivered["content"] = delivered["content"].hex()
@@ -40,6 +42,7 @@ def test_deliveries(case):
 
 
 @pytest.mark.parametrize("case", named(VECTORS["control"]))
+# MSG-1-3, MSG-6-1, MSG-6-2, MSG-6-3
 def test_control(case):
     message, number = control.decode_control(bytes.fromhex(case["bytes"]))
     assert (dataclasses.asdict(message), number) == (case["body"], case["seq"])
@@ -47,6 +50,7 @@ def test_control(case):
 
 
 @pytest.mark.parametrize("case", VECTORS["claims"])
+# MSG-2-2
 def test_claims(case):
     claims = Claims(bytes.fromhex(case["session_id"]), case["generation"], case["transport"])
     assert encode_claims(claims).hex() == case["bytes"]
@@ -54,6 +58,7 @@ def test_claims(case):
 
 
 @pytest.mark.parametrize("case", VECTORS["time"])
+# MSG-7-1
 def test_time(case):
     assert list(decode_time(bytes.fromhex(case["bytes"]))) == [
         case[k] for k in ("t0", "t1", "t2") if k in case
@@ -84,6 +89,7 @@ READERS = {
         for case in VECTORS["bad"][kind]
     ],
 )
+# MSG-1-1, MSG-1-2, MSG-1-3
 def test_bad_bytes_are_refused(kind, case):
     with pytest.raises(ProtocolError) as caught:
         READERS[kind](bytes.fromhex(case["bytes"]), case)

@@ -220,6 +220,7 @@ async def talk(sender: Channel, count: int, pause_s: float) -> None:
 
 
 @pytest.mark.parametrize("transport", ["udp", "websocket", "long-poll"])
+# WS-7-3
 async def test_a_cut_link_is_resumed_without_loss(loopback: Loopback, transport: str) -> None:
     async with loopback.join("ada", transport) as ada, loopback.join("bob", transport) as bob:
         events: list[Event] = []

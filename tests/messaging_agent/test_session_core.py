@@ -47,12 +47,14 @@ def story() -> Story:
 # The start
 
 
+# MSG-2-4
 def test_the_first_message_on_a_link_is_attach(story: Story) -> None:
     link = story.server.attach()
     assert link.controls == [control.Attach(0)]
     assert link.flushed == 1
 
 
+# MSG-6-4
 def test_a_session_is_ready_when_it_has_heard_of_itself_last(story: Story) -> None:
     story.server.attach()
     story.server.welcome()
@@ -64,6 +66,7 @@ def test_a_session_is_ready_when_it_has_heard_of_itself_last(story: Story) -> No
     assert len(story.told.events("ready")) == 1
 
 
+# MSG-2-4
 def test_nothing_can_be_sent_before_the_welcome(story: Story) -> None:
     story.server.attach()
     with pytest.raises(NotConnected):
@@ -109,6 +112,7 @@ def test_json_that_is_none_comes_as_bytes(story: Story) -> None:
     assert story.told.contents == [b"{", b"NaN", b"[" * 100_000]
 
 
+# MSG-4-9
 def test_a_message_waits_for_the_announcement_of_its_sender_and_type_and_keeps_its_lanes_order(
     story: Story,
 ) -> None:
@@ -151,6 +155,7 @@ def test_the_oldest_unreliable_message_gives_way_when_too_many_wait(story: Story
     assert story.told.contents == [str(number) for number in range(44, 300)]
 
 
+# MSG-4-10
 def test_a_last_message_of_an_agent_may_arrive_after_the_news_that_it_left(story: Story) -> None:
     story.server.connect(None, "bob")
     story.server.control(control.Left(2, "left"))
@@ -173,6 +178,7 @@ def test_presence_follows_the_server(story: Story) -> None:
 # Acknowledging what arrives
 
 
+# MSG-5-3
 def test_an_acknowledgement_waits_for_company_but_not_long(story: Story) -> None:
     link = story.server.connect(None, "bob")
     story.wait(0.2)
@@ -207,6 +213,7 @@ def test_a_receipt_comes_from_the_servers_acknowledgement(story: Story) -> None:
     assert story.session.unacknowledged == 1
 
 
+# MSG-3-4
 def test_publications_say_what_the_program_said(story: Story) -> None:
     link = story.server.connect(None, "bob")
     story.session.send("text")
@@ -247,6 +254,7 @@ def test_bulk_for_everyone_is_compressed(
     assert (published.packed is not None) == compressed
 
 
+# MSG-4-3
 def test_a_type_is_sent_by_number_once_the_server_has_announced_it(story: Story) -> None:
     link = story.server.connect()
     story.session.send("1", type="move")
@@ -299,6 +307,7 @@ def test_nobody_can_be_addressed_who_is_not_here(story: Story) -> None:
         story.session.send("hi", to="bob")
 
 
+# MSG-5-8
 def test_a_full_outbox_refuses_and_keeps_what_it_has(story: Story) -> None:
     story.server.connect()
     for number in range(1000):
@@ -340,6 +349,7 @@ def test_a_refused_message_is_told_with_its_full_number(story: Story) -> None:
 # Another link
 
 
+# MSG-5-5
 def test_after_a_lost_link_everything_unacknowledged_is_sent_again_in_order(story: Story) -> None:
     story.server.connect()
     for text in ("a", "b", "c"):
@@ -417,6 +427,7 @@ def test_messages_that_came_over_the_old_link_after_attach_are_no_gap(story: Sto
     assert story.session.stats()["missed"] == 0
 
 
+# MSG-5-6
 def test_a_gap_is_told_and_presence_is_told_anew(story: Story) -> None:
     story.server.connect(None, "bob", "eve")
     story.server.attachment.link_closed(CloseCode.IDLE, "cut", False)
@@ -434,6 +445,7 @@ def test_a_gap_is_told_and_presence_is_told_anew(story: Story) -> None:
     assert story.told.contents == ["after the gap"]
 
 
+# MSG-5-7
 def test_a_client_that_lost_its_state_goes_on_with_the_servers_numbers(story: Story) -> None:
     for _ in range(40_000):
         story.server.stream.push(0, 1, Delivery.ORDERED, b"", counted=False)
@@ -449,6 +461,7 @@ def test_a_client_that_lost_its_state_goes_on_with_the_servers_numbers(story: St
     ("code", "error"),
     [(CloseCode.KICKED, Kicked), (CloseCode.REPLACED, Replaced), (0x381 & ~0x80, ChannelClosed)],
 )
+# ERR-1
 def test_a_code_without_come_back_ends_the_session(
     story: Story, code: int, error: type[ChannelClosed]
 ) -> None:
@@ -462,6 +475,7 @@ def test_a_code_without_come_back_ends_the_session(
         story.session.attach_link(ScriptedLink())
 
 
+# MSG-2-3
 def test_replaced_by_ones_own_new_link_is_no_end(story: Story) -> None:
     story.server.connect()
     old = story.server.attachment
@@ -542,6 +556,7 @@ def test_bad_bytes_close_the_link_and_the_session_without_a_traceback(
 
 
 @pytest.mark.parametrize("message", [control.Attach(1), control.StreamAck(99)])
+# MSG-1-2
 def test_control_messages_of_the_wrong_side_or_number_are_refused(
     story: Story, message: control.LinkMessage
 ) -> None:
@@ -654,6 +669,7 @@ def test_a_key_without_randomness_is_refused_at_once() -> None:
         ClientSession(Recorder(), clock=Time(), message_key=KEY)
 
 
+# E2E-2-5
 def test_where_the_server_reads_along_nothing_is_sealed() -> None:
     story = Story(message_key=KEY)
     link = story.server.connect(readable=True)

@@ -89,6 +89,7 @@ async def connect(client: SignalingClient) -> SessionGrant:
     )
 
 
+# HTTP-2-1, E2E-1-2
 async def test_a_connect_says_what_the_api_asks_for_and_no_password() -> None:
     seen: list[tuple[str, str, str, Any]] = []
 

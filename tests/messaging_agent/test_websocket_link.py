@@ -120,6 +120,7 @@ async def test_nonsense_ends_the_link_with_a_code(say: Any, code: int | None) ->
     ("close_code", "code"),
     [(1000, CloseCode.NORMAL), (1001, CloseCode.SERVER_SHUTDOWN), (1011, CloseCode.INTERNAL)],
 )
+# WS-7-2, ERR-2
 async def test_closes_of_the_websocket_itself_have_a_meaning(close_code: int, code: int) -> None:
     async def script(socket: web.WebSocketResponse) -> None:
         await socket.close(code=close_code)
@@ -128,6 +129,7 @@ async def test_closes_of_the_websocket_itself_have_a_meaning(close_code: int, co
         assert (await ended(heard))[0] == code
 
 
+# WS-7-3
 async def test_a_broken_connection_is_a_reason_to_come_back() -> None:
     async def script(socket: web.WebSocketResponse) -> None:
         transport = socket._req.transport  # type: ignore[union-attr]

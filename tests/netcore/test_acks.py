@@ -52,6 +52,7 @@ def test_ranges_agree_with_a_set(order, lost):
 
 
 @given(st.sets(st.integers(0, 60), min_size=1), st.integers(0, 60))
+# NCP-10-10
 def test_forgetting_takes_only_what_lies_at_or_below(received, pn):
     acks = ReceivedPackets(0.025)
     for number in sorted(received):
@@ -60,6 +61,7 @@ def test_forgetting_takes_only_what_lies_at_or_below(received, pn):
     assert numbers(acks) == {number for number in received if number > pn} or numbers(acks) == {max(received)}
 
 
+# NCP-10-9
 def test_ranges_are_bounded_kept_and_sent():
     acks = ReceivedPackets(0.025)
     for pn in range(0, 4 * MAX_RANGES, 2):
@@ -70,6 +72,7 @@ def test_ranges_are_bounded_kept_and_sent():
 
 
 @pytest.mark.parametrize("case", VECTORS["receive"], ids=lambda case: case["about"])
+# NCP-10-1, NCP-10-2
 def test_ack_vector(case):
     acks = ReceivedPackets(0.025)
     for pn, at in case["received"]:
@@ -78,6 +81,7 @@ def test_ack_vector(case):
 
 
 @pytest.mark.parametrize("case", VECTORS["when"], ids=lambda case: case["about"])
+# NCP-10-5, NCP-10-6
 def test_when_vector(case):
     acks = ReceivedPackets(0.025)
     flags = {
@@ -122,6 +126,7 @@ def test_deadlines_lie_on_a_grid_that_connections_share_and_never_beyond_the_del
     assert apart == pytest.approx(0, abs=1e-6) or apart == pytest.approx(0.005, abs=1e-6)
 
 
+# NCP-10-2
 def test_the_delay_is_that_of_the_largest_and_saturates():
     acks = ReceivedPackets(0.025)
     acks.record(5, ELICITING, 1.0)

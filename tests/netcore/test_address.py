@@ -10,6 +10,7 @@ from netcore.address import TrustedNetworks, pack_address, pack_ip, rate_group
 
 
 @given(st.ip_addresses(v=4), st.integers(0, 65535))
+# NCP-2-6
 def test_ipv4_packs_like_its_mapped_ipv6_form(ip: ipaddress.IPv4Address, port: int) -> None:
     packed = pack_address((str(ip), port))
     assert packed == ipaddress.IPv6Address(f"::ffff:{ip}").packed + port.to_bytes(2, "big")
@@ -25,6 +26,7 @@ def test_ipv6_packs_as_it_is_and_counts_by_its_64(ip: ipaddress.IPv6Address) -> 
         assert rate_group(packed) == ip.packed[:8]
 
 
+# NCP-2-6
 def test_a_scope_does_not_matter() -> None:
     assert pack_ip("fe80::1%eth0") == pack_ip("fe80::1")
 

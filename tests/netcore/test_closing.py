@@ -16,6 +16,7 @@ def open_pair(link: LinkProfile | None = None) -> LinkedPair:
     return pair
 
 
+# NCP-13-1
 def test_what_was_sent_before_close_arrives_first():
     pair = open_pair(LinkProfile(delay_s=0.02, loss=0.2))
     for number in range(50):
@@ -31,6 +32,7 @@ def test_what_was_sent_before_close_arrives_first():
     assert pair.client.next_timer() is None
 
 
+# NCP-13-1
 def test_draining_ends_in_time_where_nobody_acknowledges():
     pair = open_pair()
     pair.world.cut(CLIENT, SERVER)
@@ -43,6 +45,7 @@ def test_draining_ends_in_time_where_nobody_acknowledges():
     assert pair.client.is_closed
 
 
+# NCP-13-2
 def test_close_is_said_three_times_a_probe_timeout_apart_then_never():
     pair = open_pair()
     pair.world.cut(CLIENT, SERVER)
@@ -64,6 +67,7 @@ def test_close_without_a_drain_goes_at_once():
     assert pair.at_server.closed == [(CloseCode.KICKED, "out", True)]
 
 
+# NCP-13-1
 def test_messages_that_arrive_after_close_are_not_delivered():
     pair = open_pair()
     pair.server.send(1, Delivery.ORDERED, b"on its way")
@@ -75,6 +79,7 @@ def test_messages_that_arrive_after_close_are_not_delivered():
     assert pair.at_client.messages == []
 
 
+# NCP-13-3
 def test_both_may_close_at_once():
     pair = open_pair()
     pair.client.close(1, "mine")
@@ -94,6 +99,7 @@ def test_closing_twice_changes_nothing():
     assert pair.at_client.closed == [(1, "first", False)]
 
 
+# NCP-13-2
 def test_a_closing_end_answers_more_and_more_rarely():
     now = [1.0]
     connection, forger = make_connection(is_client=False, now=1.0), Forger()
@@ -137,6 +143,7 @@ def test_a_server_nobody_spoke_to_closes_without_a_packet():
     assert listener.closed == [(5, "", False)]
 
 
+# NCP-13-6
 def test_after_an_error_nothing_more_is_delivered():
     connection, forger = make_connection(is_client=False), Forger()
     listener = Listener(lambda: 0.0)

@@ -49,6 +49,7 @@ class Victim:
 
 
 @pytest.mark.parametrize("case", VECTORS["violations"], ids=lambda case: case["why"])
+# NCP-9-1, NCP-9-4, NCP-9-9, NCP-9-14, NCP-9-15, NCP-10-3, NCP-13-6
 def test_violation_vector_closes(case):
     victim = Victim()
     for packet in case["packets"]:
@@ -62,6 +63,7 @@ def test_violation_vector_closes(case):
 
 
 @pytest.mark.parametrize("case", VECTORS["bad"], ids=lambda case: case["why"])
+# NCP-8-2, NCP-13-6
 def test_bad_frame_vector_closes(case):
     victim = Victim()
     victim.feed(PING)
@@ -91,6 +93,7 @@ def test_arbitrary_datagrams_are_dropped(data):
     assert victim.dirty == []
 
 
+# NCP-9-9, NCP-9-14
 def test_limits_at_the_edge_are_kept_and_one_above_closes():
     victim = Victim()
     victim.feed(message(9, Delivery.RELIABLE, 1023, b"edge"))
@@ -100,6 +103,7 @@ def test_limits_at_the_edge_are_kept_and_one_above_closes():
     assert victim.closed_with() == CloseCode.LIMIT_EXCEEDED
 
 
+# NCP-9-10
 def test_the_receive_budget_at_the_edge():
     victim = Victim(local=Params(recv_budget=2 * (100 + MESSAGE_COST)))
     victim.feed(message(8, Delivery.ORDERED, 1, bytes(100)), message(7, Delivery.ORDERED, 1, bytes(100)))
@@ -119,6 +123,7 @@ def test_what_is_delivered_leaves_the_budget():
 
 
 @pytest.mark.parametrize("kind", list(Delivery))
+# NCP-9-11
 def test_the_largest_message_at_the_edge(kind):
     victim = Victim(local=Params(max_message=400))
     victim.feed(message(9, kind, 0, bytes(400)))
@@ -132,6 +137,7 @@ def test_the_largest_message_at_the_edge(kind):
     assert victim.closed_with() == CloseCode.LIMIT_EXCEEDED
 
 
+# NCP-9-1
 def test_all_lanes_may_be_used_and_each_has_its_kind():
     victim = Victim()
     for lane in range(64):
@@ -139,6 +145,7 @@ def test_all_lanes_may_be_used_and_each_has_its_kind():
     assert [where for where, _, _, _ in victim.listener.messages] == list(range(64))
 
 
+# NCP-9-4
 def test_256_keys_are_welcome():
     victim = Victim()
     for key in range(256):
@@ -146,6 +153,7 @@ def test_256_keys_are_welcome():
     assert len(victim.listener.messages) == 256
 
 
+# NCP-9-9
 def test_an_old_reliable_message_is_ignored_not_an_error():
     victim = Victim()
     for number in range(3):
@@ -155,6 +163,7 @@ def test_an_old_reliable_message_is_ignored_not_an_error():
     assert victim.connection.stats.repeated_messages == 2
 
 
+# NCP-7-10
 def test_a_packet_from_another_address_is_dropped():
     victim = Victim()
     packet = victim.forger.packet(message(8, Delivery.ORDERED, 0, b"x"))
@@ -162,6 +171,7 @@ def test_a_packet_from_another_address_is_dropped():
     assert victim.connection.receive_packet(packet, CLIENT, 1.0), "it was not entered into the window either"
 
 
+# NCP-7-9
 def test_a_server_says_nothing_before_its_client():
     victim = Victim()
     victim.connection.send(1, Delivery.ORDERED, b"early")
@@ -171,6 +181,7 @@ def test_a_server_says_nothing_before_its_client():
     assert [frame["data"] for frame in victim.said() if frame["frame"] == "MSG"] == [b"early".hex()]
 
 
+# NCP-8-7
 def test_a_path_challenge_is_answered_at_once_with_its_bytes():
     victim = Victim()
     victim.feed(*(b"\x04" + bytes([number]) * 8 for number in range(6)))
@@ -179,6 +190,7 @@ def test_a_path_challenge_is_answered_at_once_with_its_bytes():
     assert answers == [(bytes([number]) * 8).hex() for number in range(4)]
 
 
+# NCP-8-7
 def test_an_answer_to_no_challenge_is_ignored():
     victim = Victim()
     victim.feed(b"\x05" + bytes(8))
@@ -215,6 +227,7 @@ def test_sends_without_a_flush_wait_for_the_next_packet():
     assert "MSG" in [frame["frame"] for frame in victim.said()]
 
 
+# NCP-12-1, NCP-12-2
 def test_the_window_holds_back_what_is_too_much_and_acks_let_it_go():
     victim = Victim(config=ConnectionConfig(window_bytes=6000))
     victim.feed(PING)
@@ -232,6 +245,7 @@ def test_the_window_holds_back_what_is_too_much_and_acks_let_it_go():
     assert len(victim.connection.datagrams_to_send(victim.now)) >= 4
 
 
+# NCP-12-3
 def test_pacing_holds_back_and_its_timer_lets_go():
     victim = Victim(config=ConnectionConfig(rate_bytes_per_s=100_000))
     victim.feed(PING)
@@ -282,6 +296,7 @@ def test_a_callers_mistake_is_a_value_error_at_once(arguments, text):
         connection.send(*arguments)
 
 
+# NCP-9-7, NCP-9-11
 def test_the_remotes_limits_hold_for_the_sender():
     connection = make_connection(is_client=True, remote=Params(max_message=500, recv_budget=400))
     connection.send(8, Delivery.ORDERED, bytes(400 - MESSAGE_COST))
@@ -297,6 +312,7 @@ def test_the_queue_is_bounded():
     connection.send(9, Delivery.RELIABLE, bytes(400))
 
 
+# NCP-7-8, NCP-8-4
 def test_a_large_ack_and_a_full_message_take_two_packets():
     victim = Victim()
     for _ in range(60):
@@ -315,6 +331,7 @@ def test_the_round_trip_is_none_before_the_first_sample():
     assert make_connection(is_client=True, rtt_s=0.08).rtt_s == 0.08
 
 
+# NCP-13-5
 def test_an_idle_connection_sends_a_ping_a_third_of_the_timeout_and_never_spins():
     pair = LinkedPair()
     pair.run(1)
@@ -339,6 +356,7 @@ def test_traffic_both_ways_needs_no_packets_for_acknowledgements():
     assert pair.client.stats.ack_only_packets + pair.server.stats.ack_only_packets == before
 
 
+# NCP-13-4
 def test_silence_ends_a_connection_at_the_smaller_timeout():
     pair = LinkedPair(server_params=Params(idle_timeout_s=4.0))
     pair.run(1)
@@ -384,6 +402,7 @@ def test_a_configuration_that_cannot_work_is_refused(fields, text):
         ConnectionConfig(**fields)
 
 
+# NCP-10-8
 def test_an_ack_that_went_alone_is_repeated_with_the_next_message_but_not_by_itself():
     victim = Victim()
     victim.feed(PING)
@@ -405,6 +424,7 @@ def expire(victim: Victim) -> list[list[dict]]:
     return [parse(victim.forger.opener.open(packet) or b"")[0] for packet in packets]
 
 
+# NCP-11-6
 def test_a_probe_repeats_the_oldest_message_in_two_packets_and_later_in_one():
     victim = Victim(rtt_s=0.05)
     victim.feed(PING)
@@ -426,6 +446,7 @@ def test_a_probe_of_much_goes_on_in_the_second_packet():
     assert [[frame["id"] for frame in frames] for frames in expire(victim)] == [[0], [1]]
 
 
+# NCP-11-6
 def test_without_reliable_messages_a_probe_is_one_ping():
     victim = Victim(rtt_s=0.05)
     victim.feed(PING)
@@ -434,6 +455,7 @@ def test_without_reliable_messages_a_probe_is_one_ping():
     assert expire(victim) == [[]]
 
 
+# NCP-11-7
 def test_after_three_timeouts_nothing_new_goes_until_the_remote_answers():
     victim = Victim(rtt_s=0.05)
     victim.feed(PING)
@@ -449,6 +471,7 @@ def test_after_three_timeouts_nothing_new_goes_until_the_remote_answers():
     assert [frame["data"] for frame in victim.said() if frame["frame"] == "MSG"] == [b"second".hex()]
 
 
+# NCP-7-4
 def test_packet_numbers_stay_within_reach_of_sixteen_bits():
     victim = Victim()
     victim.feed(PING)
@@ -482,6 +505,7 @@ def test_no_timer_lies_in_the_past_once_it_was_handled():
     assert len(kinds) > 3
 
 
+# NCP-11-8
 def test_the_first_word_after_an_outage_makes_a_probe_go_at_once():
     victim = Victim(rtt_s=0.05)
     victim.feed(PING)

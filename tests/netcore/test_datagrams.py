@@ -86,6 +86,7 @@ def test_random_bytes_raise_nothing_but_the_one_error(data: bytes, first: int) -
 
 
 @given(HELLOS, st.data())
+# NCP-3-5
 def test_a_hello_has_one_form_only(hello: Hello, data: st.DataObject) -> None:
     encoded = bytearray(hello.encode())
     for _ in range(data.draw(st.integers(1, 3))):
@@ -126,6 +127,7 @@ def test_another_version_is_told_apart_before_the_rest_is_read() -> None:
     assert hello_attempt_id(data) == b"attempt!"
 
 
+# NCP-4-2
 def test_the_length_limits_of_the_token() -> None:
     base = Hello(VERSION, bytes(8), 1, b"", bytes(26), bytes(48))
     for size in (26, 900):

@@ -75,6 +75,7 @@ class Model:
 
 @settings(max_examples=150, deadline=None)
 @given(seed=st.integers(0, 10**6), link=links, script=sends)
+# NCP-9-1, NCP-9-12
 def test_every_kind_keeps_its_promise(seed: int, link: LinkProfile, script: list) -> None:
     pair = LinkedPair(seed, link)
     pair.run(0.3)
@@ -152,6 +153,7 @@ def test_thousands_of_small_reliable_messages_at_once_keep_within_the_id_window(
 
 
 @pytest.mark.parametrize("kind", [Delivery.RELIABLE, Delivery.ORDERED])
+# NCP-9-2, NCP-9-3
 def test_ids_may_wrap_around(kind):
     pair = LinkedPair(5, LinkProfile(delay_s=0.0005), client=ConnectionConfig(rate_bytes_per_s=1e8))
     pair.run(0.1)

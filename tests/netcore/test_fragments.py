@@ -27,6 +27,7 @@ def cut(data: bytes) -> list[bytes]:
 
 
 @given(st.integers(PART_BYTES + 1, 1 << 20))
+# NCP-9-13
 def test_parts_are_even_and_fit(length):
     size, count = part_size(length), part_count(length)
     assert MIN_PART_BYTES <= size <= PART_BYTES
@@ -36,6 +37,7 @@ def test_parts_are_even_and_fit(length):
 
 @settings(max_examples=60)
 @given(st.integers(PART_BYTES + 1, 12_000), st.randoms(use_true_random=False))
+# NCP-9-15
 def test_any_order_and_repetition_join_to_the_message(length, random):
     data = random.randbytes(length)
     parts = list(enumerate(cut(data)))
@@ -60,6 +62,7 @@ def test_any_order_and_repetition_join_to_the_message(length, random):
         ([(0, 2, MIN_PART_BYTES - 1)], "fragment_size"),
     ],
 )
+# NCP-9-15
 def test_parts_that_do_not_fit_together(parts, text):
     partial = PartialMessage(parts[0][1], 0.0)
     with pytest.raises(ProtocolError, match=text):
@@ -67,12 +70,14 @@ def test_parts_that_do_not_fit_together(parts, text):
             partial.add(index, last, bytes(size))
 
 
+# NCP-9-13
 def test_the_smallest_part_and_an_equal_last_one_are_accepted():
     partial = PartialMessage(1, 0.0)
     assert partial.add(1, 1, bytes(MIN_PART_BYTES)) == MIN_PART_BYTES
     assert partial.add(0, 1, bytes(MIN_PART_BYTES)) == MIN_PART_BYTES
 
 
+# NCP-9-5, NCP-9-16
 def test_a_newer_message_ends_older_ones_of_its_key_alone():
     sets = Reassembly(65_536)
     for key, number in ((1, 5), (1, 6), (2, 5)):
@@ -83,6 +88,7 @@ def test_a_newer_message_ends_older_ones_of_its_key_alone():
     assert sets.add(70, 5, 2, 1, 1, bytes(300), 0.0) == bytes(600)
 
 
+# NCP-9-16
 def test_unfinished_messages_die_after_a_second():
     sets = Reassembly(65_536)
     sets.add(4, 0, 0, 0, 1, bytes(300), 10.0)
@@ -92,6 +98,7 @@ def test_unfinished_messages_die_after_a_second():
     assert sets.dropped == 1
 
 
+# NCP-9-16
 def test_the_byte_limit_drops_the_oldest_at_one_above():
     limit = 2 * (1000 + MESSAGE_COST)
     sets = Reassembly(limit)

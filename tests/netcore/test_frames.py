@@ -150,6 +150,7 @@ def test_round_trip(many, last_to_end):
 
 @settings(max_examples=500)
 @given(st.binary(max_size=60))
+# NCP-8-5
 def test_what_is_accepted_is_written_the_same_way(data):
     try:
         got, _ = parse(data)
@@ -200,6 +201,7 @@ def _without_noise(data: bytes, form: bytes) -> bool:
 
 
 @pytest.mark.parametrize("case", VECTORS["good"], ids=lambda case: case["about"])
+# NCP-8-1, NCP-8-3
 def test_vector(case):
     data = bytes.fromhex(case["bytes"])
     got, what = parse(data)
@@ -208,6 +210,7 @@ def test_vector(case):
 
 
 @pytest.mark.parametrize("case", VECTORS["bad"], ids=lambda case: case["why"])
+# NCP-8-2
 def test_bad_vector_is_refused(case):
     with pytest.raises(ProtocolError) as refused:
         parse(bytes.fromhex(case["bytes"]))

@@ -62,6 +62,7 @@ def unhex(name: str) -> bytes:
     return bytes.fromhex(HANDSHAKE[name])
 
 
+# NCP-2-8, NCP-5-1, NCP-5-9, NCP-5-24, NCP-6-1
 def test_the_handshake() -> None:
     token, attempt_id = unhex("token"), unhex("attempt_id")
     version, app_id = int(HANDSHAKE["version"], 16), int(HANDSHAKE["app_id"], 16)
@@ -98,6 +99,7 @@ def test_the_parameters() -> None:
         assert params.server_time_us == values["server_time_us"]
 
 
+# NCP-2-2, NCP-3-5
 def test_the_datagrams() -> None:
     published = {name: bytes.fromhex(data) for name, data in HANDSHAKE["datagrams"].items()}
     attempt_id = unhex("attempt_id")

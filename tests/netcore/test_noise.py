@@ -32,6 +32,7 @@ def outside_vectors() -> list[Any]:
 
 
 @pytest.mark.parametrize("vector", outside_vectors())
+# NCP-2-7, NCP-5-1
 def test_published_vectors(vector: dict[str, Any]) -> None:
     unhex = bytes.fromhex
     messages = [(unhex(m["payload"]), unhex(m["ciphertext"])) for m in vector["messages"]]
@@ -57,6 +58,7 @@ def test_published_vectors(vector: dict[str, Any]) -> None:
 @pytest.mark.filterwarnings("ignore:One of ephemeral keypairs")
 @settings(max_examples=15, deadline=None)
 @given(KEY, st.binary(max_size=100), KEY, KEY, st.binary(max_size=60), st.binary(max_size=60), st.booleans())
+# NCP-5-1, NCP-5-24
 def test_the_noiseprotocol_package_agrees_in_both_roles(
     psk: bytes,
     prologue: bytes,
@@ -100,6 +102,7 @@ def handshake(
     Responder(server_psk, server_prologue, initiator.message)
 
 
+# NCP-5-9
 def test_another_key_or_prologue_is_not_authentic() -> None:
     handshake()
     for change in ({"server_psk": bytes(32)}, {"server_prologue": b"q"}):
@@ -130,6 +133,7 @@ def test_a_forged_message_2_does_not_spoil_the_true_one() -> None:
     assert initiator.read_accept(second) == (b"down", keys)
 
 
+# NCP-5-8
 def test_a_public_key_of_low_order_is_refused_by_the_client() -> None:
     initiator = Initiator(PSK, b"", b"\x01" * 32, b"up")
     with pytest.raises(ProtocolError, match="noise_public_key"):
@@ -146,6 +150,7 @@ def test_random_bytes_raise_nothing_but_the_one_error(data: bytes) -> None:
         initiator.read_accept(data)
 
 
+# NCP-5-7
 def test_each_attempt_has_other_keys_even_with_one_token() -> None:
     secrets = set()
     for _ in range(5):

@@ -21,11 +21,13 @@ def packets_until(pacer: Pacer, rate: float, start: float, end: float) -> int:
     return sent
 
 
+# NCP-12-3
 def test_a_ticks_burst_goes_at_once():
     assert packets_until(Pacer(1200, 0.0), 1.0, 0.0, 0.0) == BURST_PACKETS
 
 
 @given(st.floats(20_000, 1e7), st.floats(0.2, 5))
+# NCP-12-3
 def test_the_rate_holds_over_time(rate, seconds):
     sent = packets_until(Pacer(1200, 0.0), rate, 0.0, seconds)
     assert sent * 1200 <= BURST_PACKETS * 1200 + rate * seconds + rate * 0.004 + 2400

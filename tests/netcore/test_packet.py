@@ -23,6 +23,7 @@ def sealer(to_server: bool = True, pn: int = 0) -> PacketSealer:
 
 
 @pytest.mark.parametrize("case", VECTORS["keys"], ids=lambda case: case["about"])
+# NCP-6-1
 def test_key_vector(case):
     secret = bytes.fromhex(case["secret"])
     keys = packet_keys(secret)
@@ -31,6 +32,7 @@ def test_key_vector(case):
 
 
 @pytest.mark.parametrize("case", VECTORS["packets"], ids=lambda case: case["about"])
+# NCP-6-2, NCP-7-1, NCP-7-2, NCP-7-3, NCP-7-5
 def test_packet_vector(case):
     keys = packet_keys(bytes.fromhex(case["secret"]))
     pn, frames = int(case["packet_number"]), bytes.fromhex(case["frames"])
@@ -48,6 +50,7 @@ def test_packet_vector(case):
 
 
 @pytest.mark.parametrize("case", VECTORS["bad"], ids=lambda case: case["why"])
+# NCP-6-3, NCP-6-4, NCP-7-6
 def test_bad_packet_vector_is_dropped(case):
     opener = PacketOpener(packet_keys(bytes.fromhex(case["secret"])), has_cid=case["has_cid"])
     opener._replay.commit(int(case["largest_received"]))
@@ -68,6 +71,7 @@ def test_round_trip(to_server, frames, pn):
 
 
 @given(st.integers(0, 60), st.integers(0, 7))
+# NCP-7-5, NCP-7-7
 def test_one_bent_bit_anywhere_is_not_accepted(position, bit):
     packet = bytearray(sealer().seal(b"x" * 40))
     packet[position] ^= 1 << bit
@@ -83,6 +87,7 @@ def test_random_bytes_are_dropped(data):
     assert opener.undecryptable == 1
 
 
+# NCP-7-6
 def test_a_replayed_packet_is_dropped_without_decrypting():
     opener = PacketOpener(KEYS, has_cid=True)
     packet = sealer().seal(b"once")
@@ -92,6 +97,7 @@ def test_a_replayed_packet_is_dropped_without_decrypting():
     assert opener.duplicates == 1
 
 
+# NCP-7-6, NCP-7-7
 def test_a_forged_number_does_not_block_the_true_packet():
     opener = PacketOpener(KEYS, has_cid=True)
     packet = sealer().seal(b"true")
@@ -100,6 +106,7 @@ def test_a_forged_number_does_not_block_the_true_packet():
     assert opener.open(packet) == b"true"
 
 
+# NCP-2-5, NCP-7-3
 def test_numbers_pass_sixteen_bits():
     made, opener = sealer(pn=65_530), PacketOpener(KEYS, has_cid=True)
     opener._replay.commit(65_529)
@@ -111,6 +118,7 @@ def test_numbers_pass_sixteen_bits():
     assert opener.pn == 65_530
 
 
+# NCP-6-2, NCP-7-3
 def test_no_nonce_is_used_twice(monkeypatch):
     nonces = []
     made = sealer()

@@ -62,6 +62,7 @@ class Sender:
         self.recovery.on_ack(largest & 0xFFFF, delay, first, gaps)
 
 
+# NCP-11-1
 def test_the_first_sample_and_the_next():
     rtt = RttEstimator(0.333, None)
     assert rtt.count == 0
@@ -72,6 +73,7 @@ def test_the_first_sample_and_the_next():
     assert rtt.variation == pytest.approx(3 / 4 * 0.05 + 0.04 / 4)
 
 
+# NCP-11-1
 def test_an_ack_delay_never_takes_a_sample_below_the_minimum():
     rtt = RttEstimator(0.333, 0.1)
     rtt.sample(0.11, 0.02)
@@ -100,6 +102,7 @@ def test_acknowledged_packets_leave_flight_and_tell_their_messages():
     assert (sender.recovery.bytes_in_flight, sender.recovery.timer()) == (0, None)
 
 
+# NCP-10-10
 def test_what_an_ack_told_is_reported_once_it_is_acknowledged():
     sender = Sender()
     sender.send(1.0, told=77)
@@ -107,6 +110,7 @@ def test_what_an_ack_told_is_reported_once_it_is_acknowledged():
     assert sender.acks_acked == [77]
 
 
+# NCP-11-2
 def test_three_packets_above_declare_a_packet_lost():
     sender = Sender()
     for _ in range(4):
@@ -119,6 +123,7 @@ def test_three_packets_above_declare_a_packet_lost():
     assert sender.recovery.bytes_in_flight == 0
 
 
+# NCP-11-2
 def test_time_declares_a_packet_lost_exactly_when_the_timer_says():
     sender = Sender()
     sender.send(1.0)
@@ -149,6 +154,7 @@ def test_an_ack_that_shows_only_our_own_ack_arrived_still_shows_loss():
     assert sender.lane.told_lost == [(0, -1)]
 
 
+# NCP-11-3
 def test_a_packet_lost_by_mistake_raises_the_threshold_and_its_message_counts():
     sender = Sender()
     for _ in range(6):
@@ -167,6 +173,7 @@ def test_a_packet_lost_by_mistake_raises_the_threshold_and_its_message_counts():
     assert sender.recovery.packet_threshold == MAX_PACKET_THRESHOLD
 
 
+# NCP-11-5, NCP-11-6
 def test_probe_timeouts_double_up_to_a_second_and_send_two_then_one():
     sender = Sender()
     now = 1.0
@@ -184,6 +191,7 @@ def test_probe_timeouts_double_up_to_a_second_and_send_two_then_one():
     assert sender.recovery.probe_count == 0
 
 
+# NCP-11-8
 def test_a_sign_of_life_makes_a_probe_go_early_but_not_often():
     sender = Sender()
     sender.send(1.0)
@@ -196,6 +204,7 @@ def test_a_sign_of_life_makes_a_probe_go_early_but_not_often():
     assert not sender.recovery.heard(second + 0.3)
 
 
+# NCP-11-7
 def test_persistent_loss_is_reported():
     told = []
 
@@ -221,6 +230,7 @@ def test_persistent_loss_is_reported():
         ((2, 0, (0, 1)), "ack_range"),
     ],
 )
+# NCP-10-3
 def test_an_ack_of_what_cannot_be(frame, text):
     sender = Sender()
     for _ in range(3):

@@ -55,6 +55,7 @@ class Bench:
         return [frame for packet in self.packets() for frame in packet]
 
 
+# NCP-9-2
 def test_messages_go_once_with_rising_ids():
     bench = Bench()
     for number in range(5):
@@ -65,6 +66,7 @@ def test_messages_go_once_with_rising_ids():
     assert bench.frames() == []
 
 
+# NCP-9-12, NCP-11-4
 def test_a_lost_message_goes_again_first_and_alone():
     bench = Bench()
     for text in (b"a", b"b", b"c"):
@@ -92,6 +94,7 @@ def test_a_part_that_was_lost_goes_again_without_the_others():
     assert bench.budget.queued_bytes == bench.budget.sent_cost == bench.budget.queued_messages == 0
 
 
+# NCP-9-6
 def test_the_id_window_stops_at_exactly_1024_and_goes_on_with_the_oldest():
     bench = Bench()
     for _ in range(ID_WINDOW + 1):
@@ -105,6 +108,7 @@ def test_the_id_window_stops_at_exactly_1024_and_goes_on_with_the_oldest():
     assert [frame["id"] for frame in bench.frames()] == [ID_WINDOW]
 
 
+# NCP-9-7
 def test_the_receive_budget_counts_from_the_oldest_unacknowledged():
     bench = Bench(recv_budget=3 * (100 + MESSAGE_COST))
     for _ in range(5):
@@ -117,6 +121,7 @@ def test_the_receive_budget_counts_from_the_oldest_unacknowledged():
     assert len(bench.frames()) == 2
 
 
+# NCP-9-7
 def test_the_budget_is_one_for_all_lanes_and_frees_whoever_waits():
     bench = Bench(lanes=2, recv_budget=2 * (100 + MESSAGE_COST))
     first, second = bench.lanes
@@ -128,6 +133,7 @@ def test_the_budget_is_one_for_all_lanes_and_frees_whoever_waits():
     assert [frame["lane"] for frame in bench.frames()] == [9]
 
 
+# NCP-9-8
 def test_at_most_32_new_messages_of_a_lane_in_a_packet():
     bench = Bench()
     for _ in range(MAX_NEW_IN_PACKET + 1):

@@ -19,6 +19,7 @@ steps = st.lists(
 
 @settings(max_examples=200)
 @given(steps)
+# NCP-7-6
 def test_each_number_once_and_none_below_the_window(steps: list[int]) -> None:
     window, accepted = ReplayWindow(), set()
     for step in steps:

@@ -85,6 +85,7 @@ def test_what_waits_goes_before_what_is_new():
 
 
 @pytest.mark.parametrize("size", [PART_BYTES, PART_BYTES + 1, 16 * PART_BYTES])
+# NCP-9-13
 def test_a_large_message_is_cut_only_where_it_must(size):
     lane, _, _ = unreliable()
     lane.put(bytes(size), 0, None)
@@ -94,6 +95,7 @@ def test_a_large_message_is_cut_only_where_it_must(size):
     assert len(frames) == -(-size // PART_BYTES)
 
 
+# NCP-9-14
 def test_the_largest_unreliable_message_and_one_byte_more():
     lane, _, _ = unreliable()
     lane.put(bytes(16 * PART_BYTES), 0, None)
@@ -134,6 +136,7 @@ def test_a_newer_message_replaces_one_that_did_not_fit():
 
 @pytest.mark.parametrize("lane_number", [0, 3, 63])
 @pytest.mark.parametrize("key", [0, 63, 64, 16_383, 16_384, 2**30, 2**62 - 1])
+# NCP-8-1
 def test_every_form_of_head(lane_number, key):
     lane = SequencedSender(lane_number, [])
     lane.put(b"x" * 70, key, None)
@@ -151,6 +154,7 @@ def test_every_size_fills_packets_to_the_last_byte():
         assert [len(text) for text in texts(drained(lane, room=1160))] == [size, 60, 10]
 
 
+# NCP-9-3
 def test_ids_wrap_around():
     lane = SequencedSender(3, [])
     lane.put(b"", 5, None)
@@ -160,6 +164,7 @@ def test_ids_wrap_around():
     assert drained(lane)[0][0]["id"] == 0
 
 
+# NCP-9-4
 def test_as_many_keys_as_a_receiver_takes():
     lane = SequencedSender(3, [])
     for key in range(MAX_KEYS):
@@ -183,6 +188,7 @@ def test_a_callers_mistake(make, key, ttl_s):
         make().put(b"x", key, ttl_s)
 
 
+# NCP-9-17
 def test_a_sequenced_message_in_parts_and_others_between():
     lane = SequencedSender(3, [])
     lane.put(b"a" * 3000, 1, None)

@@ -99,6 +99,7 @@ class Strangers:
 
 @pytest.mark.parametrize("retry", ["auto", "always"])
 @pytest.mark.parametrize("seed", range(4))
+# NCP-5-17
 def test_an_unproved_address_never_gets_more_than_it_sent(retry: Any, seed: int) -> None:
     """A01: at every instant, for every address, and never on a timer."""
     net = Net(ServerConfig(retry=retry), seed=seed)
@@ -245,6 +246,7 @@ def test_a_recorded_session_replays_to_nothing() -> None:
     assert (net.server.stats.accepts > 0, net.server.stats.established) == (True, 0)
 
 
+# NCP-5-7, NCP-6-2
 def test_the_keys_of_two_connections_never_meet_even_with_one_token_and_a_restart() -> None:
     """A06: a replayed HELLO at a restarted server gets other keys, as the server's ephemeral key is new."""
     net = Net()
@@ -377,6 +379,7 @@ def test_the_cap_of_half_open_handshakes_holds() -> None:
     assert net.server.stats.half_open == 0
 
 
+# NCP-5-8
 def test_nothing_is_kept_for_a_client_that_offers_a_bad_public_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """It knows the pre-shared key, so only the exchange itself finds it out."""
     cases = {case["name"]: case for case in load("datagrams_bad.json")["cases"]}
@@ -438,6 +441,7 @@ def test_with_a_fresh_reset_key_the_reset_means_nothing_to_the_client() -> None:
     assert client.endpoint.stats.dropped == {"reset_token": 1}
 
 
+# NCP-13-43
 def test_a_stranger_who_copies_a_packet_does_not_get_the_clients_reset() -> None:
     # NCP-13-40
     net = Net(ServerConfig(reset_key=b"r" * 32))
@@ -538,6 +542,7 @@ def test_the_counters_are_plain_numbers() -> None:
     assert snapshot["bytes_out"] == sum(net.bytes_out.values())
 
 
+# NCP-3-1
 def test_quic_and_strangers_of_the_shared_port_are_told_apart() -> None:
     net = Net()
     net.to_server(b"\xc3" + bytes(40))

@@ -78,6 +78,7 @@ def test_a_block_larger_than_a_packet_is_taken_apart() -> None:
     assert sorted(room.got[0]) == [(key, bytes(400)) for key in range(10)] + [(10, bytes(3000))]
 
 
+# NCP-9-3
 def test_a_receiver_that_missed_numbers_takes_the_next_one() -> None:
     room = Room(1)
     for number in (5, 6, 5000, 21_000):
@@ -106,6 +107,7 @@ def test_more_than_a_packet_goes_in_several_and_nothing_is_left() -> None:
 
 
 @pytest.mark.parametrize("size", [0, PART_BYTES, PART_BYTES + 1, 5000, MAX_UNRELIABLE_BYTES])
+# NCP-9-17
 def test_every_size_up_to_the_limit_arrives_whole(size: int) -> None:
     room = Room()
     data = bytes(i % 251 for i in range(size))

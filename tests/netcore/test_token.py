@@ -53,6 +53,7 @@ def test_what_was_sealed_is_opened(claims: bytes, user_id: int, expires: int) ->
     assert len(sealed) <= MAX_TOKEN_BYTES
 
 
+# NCP-4-1
 def test_two_tokens_share_nothing_secret() -> None:
     one, other = (seal_token(KEY, app_id=1, claims=b"", expires_unix=1, random=RANDOM) for _ in range(2))
     assert one[1] != other[1]
@@ -63,6 +64,7 @@ def test_two_tokens_share_nothing_secret() -> None:
     "wrong",
     [{"claims": bytes(MAX_CLAIMS_BYTES + 1)}, {"expires_unix": 1 << 64}, {"app_id": -1}, {"user_id": -1}],
 )
+# NCP-4-2
 def test_a_caller_that_breaks_a_rule_is_told(wrong: dict[str, object]) -> None:
     arguments: dict[str, object] = {"app_id": 1, "claims": b"", "expires_unix": 1, "user_id": 0, **wrong}
     with pytest.raises(ValueError, match=r"512|u64"):

@@ -16,6 +16,7 @@ VECTORS = json.loads((Path(__file__).parents[2] / "docs/protocol/vectors/varint.
 
 
 @pytest.mark.parametrize("case", VECTORS["good"], ids=lambda case: case["bytes"])
+# NCP-2-3
 def test_vector(case):
     data = bytes.fromhex(case["bytes"])
     assert decode_varint(data) == (int(case["value"]), len(data))
@@ -23,6 +24,7 @@ def test_vector(case):
 
 
 @pytest.mark.parametrize("case", VECTORS["bad"], ids=lambda case: case["why"])
+# NCP-2-4
 def test_bad_vector_is_refused(case):
     with pytest.raises(ProtocolError) as refused:
         decode_varint(bytes.fromhex(case["bytes"]))
@@ -32,6 +34,7 @@ def test_bad_vector_is_refused(case):
 @pytest.mark.parametrize(
     "case", VECTORS["restore_u16"], ids=lambda case: f"{case['truncated']}-{case['expected']}"
 )
+# NCP-2-5
 def test_restore_vector(case):
     assert restore_u16(case["truncated"], int(case["expected"])) == int(case["value"])
 
@@ -43,6 +46,7 @@ def test_round_trip_anywhere_in_a_packet(value, before, after):
 
 
 @given(st.binary(max_size=9))
+# NCP-2-4
 def test_what_is_accepted_is_the_one_form(data):
     try:
         value, end = decode_varint(data)

@@ -163,6 +163,7 @@ def test_two_seconds_without_a_path_are_survived():
     assert net.world.now() - start < 5
 
 
+# NCP-13-4
 def test_a_path_that_stays_away_ends_both_sides_with_idle():
     net = NcpWorld(7, connection=ConnectionConfig(idle_timeout_s=4.0))
     net.join()
@@ -266,6 +267,7 @@ def test_a_recording_from_another_address_moves_and_delivers_nothing():
 
 
 @pytest.mark.parametrize("seed", range(15))
+# NCP-5-17
 def test_before_the_client_proved_itself_the_server_never_sends_more_than_it_got(seed):
     net = NcpWorld(seed, swarm_path(seed), record=True)
     far = net.pairs[0][1]
@@ -279,6 +281,7 @@ def test_before_the_client_proved_itself_the_server_never_sends_more_than_it_got
             assert sent <= received
 
 
+# NCP-7-3
 def test_no_packet_number_is_ever_used_twice():
     """The number is the nonce; within 65,536 packets its two bytes on the wire are unique."""
     net = NcpWorld(20, preset("loss-5"), record=True)
@@ -295,12 +298,14 @@ def test_no_packet_number_is_ever_used_twice():
         assert len(set(heads)) == len(heads)
 
 
+# NCP-7-8
 def test_no_datagram_is_longer_than_every_path_takes():
     net, datagrams = recorded(13)
     assert max(len(data) for data, *_ in datagrams) == 1200
     assert net.pairs[0][0].got[10]
 
 
+# NCP-13-5
 def test_a_quiet_connection_says_no_more_than_that_it_lives():
     net = NcpWorld(14, connection=ConnectionConfig(idle_timeout_s=9.0), record=True)
     net.join()
@@ -358,6 +363,7 @@ def test_the_round_trip_is_measured():
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
+# NCP-9-12
 def test_only_what_was_lost_is_sent_again(seed):
     net = NcpWorld(seed, both(delay_s=0.03, loss=0.05))
     net.join()
@@ -373,6 +379,7 @@ def test_only_what_was_lost_is_sent_again(seed):
         assert stats["retransmitted"] < 3 * link.stats.lost
 
 
+# NCP-11-5, NCP-11-7
 def test_into_a_dead_path_it_probes_ever_more_rarely():
     net = NcpWorld(3, both(delay_s=0.03), record=True)
     net.join()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.documented import free_ports
 from tests.support.server_process import ServerProcess, environment, serving
 
 
@@ -166,11 +167,10 @@ def test_metrics_can_be_switched_off(tmp_path: Path) -> None:
 def test_a_taken_metrics_port_keeps_the_server_from_starting_only_where_it_was_asked_for(
     tmp_path: Path,
 ) -> None:
-    with socket.socket() as taken, socket.socket() as below:
-        taken.bind(("127.0.0.1", 0))
+    port = free_ports() + 1
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
         taken.listen()
-        port = taken.getsockname()[1]
-        below.bind(("127.0.0.1", port - 1))  # Free now, and kept free of others until it is needed.
         told = subprocess.run(
             [sys.executable, "-m", "netplay", "serve", "--port", "0", "--metrics-port", str(port)],
             cwd=tmp_path,
@@ -182,7 +182,6 @@ def test_a_taken_metrics_port_keeps_the_server_from_starting_only_where_it_was_a
         )
         assert told.returncode == 1
         assert "in use" in told.stderr
-        below.close()
         with serving(tmp_path, "--port", str(port - 1)) as server:
             assert get(f"{server.url}/health")[0] == 200
             assert server.stop() == 0

@@ -40,6 +40,7 @@ async def test_the_process_says_that_it_lives(client: httpx.AsyncClient) -> None
         "/%00",
     ],
 )
+# HTTP-1-4
 async def test_an_unknown_address_is_a_problem(client: httpx.AsyncClient, path: str) -> None:
     assert_problem(await client.get(path), 404, "not-found")
 
@@ -68,6 +69,7 @@ async def test_the_links_address_asks_for_an_upgrade(client: httpx.AsyncClient) 
     assert response.headers["upgrade"] == "websocket"
 
 
+# HTTP-1-5
 async def test_every_answer_has_a_request_id(client: httpx.AsyncClient) -> None:
     ids = {(await client.get(path)).headers["x-request-id"] for path in ("/", "/health", "/nothing", "/docs")}
     assert len(ids) == 4
@@ -76,6 +78,7 @@ async def test_every_answer_has_a_request_id(client: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("bad", ["", "x" * 65, "a b", "a;b", "ü".encode().decode("latin-1")])
+# HTTP-1-5
 async def test_a_strange_request_id_is_replaced(client: httpx.AsyncClient, bad: str) -> None:
     response = await client.get("/health", headers={"X-Request-ID": bad.encode("latin-1")})  # type: ignore[dict-item]
     assert re.fullmatch(r"[0-9a-f]{16}", response.headers["x-request-id"])

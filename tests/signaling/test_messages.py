@@ -46,6 +46,7 @@ async def test_content_that_is_not_what_its_format_says_is_told_all_the_same(
     assert [message["format"] for message in response.json()["messages"]] == ["bytes", "text", "json"]
 
 
+# HTTP-2-6
 async def test_a_page_begins_after_an_offset_and_ends_at_the_limit(
     api: Api, client: httpx.AsyncClient
 ) -> None:

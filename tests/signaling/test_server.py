@@ -151,6 +151,7 @@ RAW: dict[str, tuple[bytes, int | None]] = {
 
 @pytest.mark.parametrize("name", RAW)
 @pytest.mark.asyncio(loop_scope="module")
+# HTTP-3-2
 async def test_a_raw_request_gets_one_answer_and_no_traceback(
     server: HttpServer, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:

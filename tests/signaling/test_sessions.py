@@ -16,6 +16,7 @@ def unpadded(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
+# MSG-2-1, HTTP-1-1, HTTP-2-1, HTTP-2-4
 async def test_a_connect_gives_session_and_links(api: Api, client: httpx.AsyncClient) -> None:
     answer = await api.connect(client)
     assert answer["agent_name"] == "ada"
@@ -32,6 +33,7 @@ async def test_a_connect_gives_session_and_links(api: Api, client: httpx.AsyncCl
         assert opened.claims and link["expires_at"] == opened.expires
 
 
+# HTTP-2-3
 async def test_the_wanted_transports_are_given_in_the_wanted_order(
     api: Api, client: httpx.AsyncClient
 ) -> None:
@@ -39,11 +41,13 @@ async def test_the_wanted_transports_are_given_in_the_wanted_order(
     assert [link["transport"] for link in answer["links"]] == ["websocket", "udp"]
 
 
+# HTTP-2-3
 async def test_an_empty_list_of_transports_means_all(api: Api, client: httpx.AsyncClient) -> None:
     answer = await api.connect(client, transports=[])
     assert [link["transport"] for link in answer["links"]] == ["udp", "websocket"]
 
 
+# HTTP-2-3
 async def test_transports_that_are_not_here_are_refused(api: Api, client: httpx.AsyncClient) -> None:
     response = await client.post("/api/v1/sessions", json=api.body(transports=["quic"]), headers=api.bearer())
     assert "udp, websocket" in assert_problem(response, 400)["detail"]
@@ -64,6 +68,7 @@ async def test_transports_that_are_not_here_are_refused(api: Api, client: httpx.
         ("192.168.1.5", "http", {"X-Forwarded-Proto": "https"}, ["websocket"]),
     ],
 )
+# HTTP-2-5
 async def test_udp_keys_are_told_to_this_machine_or_over_tls_alone(
     api: Api, address: str, scheme: str, headers: dict[str, str], transports: list[str]
 ) -> None:
@@ -82,6 +87,7 @@ async def test_udp_alone_from_afar_over_plain_http_is_refused_with_the_reason(ap
     assert "HTTPS" in assert_problem(response, 400)["detail"]
 
 
+# HTTP-2-1
 async def test_a_session_is_resumed_by_its_id(api: Api, client: httpx.AsyncClient) -> None:
     first = await api.connect(client)
     again = await api.connect(client, session_id=first["session_id"])
@@ -90,6 +96,7 @@ async def test_a_session_is_resumed_by_its_id(api: Api, client: httpx.AsyncClien
     assert again["session_id"] != first["session_id"]
 
 
+# HTTP-2-2
 async def test_fresh_links_rotate_the_session_id(api: Api, client: httpx.AsyncClient) -> None:
     first = await api.connect(client)
     response = await client.post(
@@ -124,6 +131,7 @@ async def test_who_left_is_unknown(api: Api, client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     "authorization", [None, "Bearer", "Bearer a b", "Basic abc", "Bearer é", "Bearer " + "x" * 400]
 )
+# HTTP-1-3
 async def test_calls_of_a_session_need_its_id(
     api: Api, client: httpx.AsyncClient, path: str, authorization: str | None
 ) -> None:
@@ -197,6 +205,7 @@ BAD_BODIES: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize("chosen", ["pos", "pos, goal", ["pos", "goal"], [f"t{n}" for n in range(32)]])
+# HTTP-2-7
 async def test_event_types_can_be_chosen(api: Api, client: httpx.AsyncClient, chosen: Any) -> None:
     body = api.body() | {"custom_event_type": chosen}
     response = await client.post("/api/v1/sessions", json=body, headers=api.bearer())
@@ -204,6 +213,7 @@ async def test_event_types_can_be_chosen(api: Api, client: httpx.AsyncClient, ch
 
 
 @pytest.mark.parametrize(("changes", "word"), BAD_BODIES)
+# HTTP-1-4
 async def test_a_bad_field_is_named(
     api: Api, client: httpx.AsyncClient, changes: dict[str, Any], word: str
 ) -> None:

@@ -66,11 +66,13 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
+# HTTP-1-2
 def test_what_is_bad_is_refused(name: str) -> None:
     with pytest.raises(NotStrictJson):
         decode(BAD[name])
 
 
+# HTTP-1-2
 def test_the_limits_themselves_are_allowed() -> None:
     decode(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)
     assert len(decode(b"[" + b"1," * (MAX_VALUES - 2) + b"1]")) == MAX_VALUES - 1

@@ -89,6 +89,7 @@ def test_the_estimate_is_within_asymmetry_and_jitter_and_the_output_monotone(
     assert remote.clock.era == 0
 
 
+# SYNC-3-3
 def test_a_symmetric_quiet_path_gives_the_exact_offset():
     remote = Remote(offset_s=1234.5, up=LinkModel(delay_s=0.02), down=LinkModel(delay_s=0.02))
     remote.run(3)
@@ -232,6 +233,7 @@ def test_only_the_last_sixteen_requests_are_remembered():
 
 
 @pytest.mark.parametrize("vector", VECTORS["clock"], ids=lambda vector: vector["name"])
+# SYNC-3-4, SYNC-3-6
 def test_vectors(vector):
     clock = ClockSync(vector["start"])
     for step in vector["steps"]:

@@ -87,6 +87,7 @@ def test_it_equals_a_reference_and_stays_bounded(events):
 
 
 @given(st.lists(st.binary(max_size=40), max_size=30))
+# SYNC-2-7
 def test_any_bytes_are_taken_or_malformed_and_counted(datas):
     buffer = InputBuffer(bytes(3), HZ)
     malformed = 0

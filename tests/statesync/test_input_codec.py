@@ -62,6 +62,7 @@ def test_damaged_messages_are_canonical_or_malformed(case, data):
 
 
 @pytest.mark.parametrize("vector", VECTORS["good"], ids=lambda vector: vector["name"])
+# SYNC-2-1, SYNC-2-3
 def test_good_vectors(vector):
     message = InputMessage(
         vector["newest"],
@@ -75,6 +76,7 @@ def test_good_vectors(vector):
 
 
 @pytest.mark.parametrize("vector", VECTORS["bad"], ids=lambda vector: vector["name"])
+# SYNC-2-1, SYNC-2-2, SYNC-2-3, SYNC-2-4
 def test_bad_vectors(vector):
     with pytest.raises(MalformedInput):
         decode(bytes.fromhex(vector["bytes"]), vector["input_bytes"])
@@ -87,6 +89,7 @@ def test_unchanged_inputs_cost_one_bit_each():
 
 
 @given(st.integers(0, 2**16 - 1), st.integers(0, 2**20))
+# SYNC-2-3
 def test_low_bits_become_the_nearest_number(low, near):
     value = reconstruct(low, 16, near)
     assert value % 2**16 == low

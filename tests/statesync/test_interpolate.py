@@ -67,6 +67,7 @@ def test_time_never_goes_back_and_the_delay_stays_in_bounds(seed, delay, jitter,
     assert 0.0 <= buffer.underflow_rate <= 1.0
 
 
+# SYNC-4-1, SYNC-4-2
 def test_on_a_steady_path_it_shows_the_truth_one_interval_and_two_milliseconds_late():
     buffer = make()
     frames = watch(buffer, stream(LinkModel(delay_s=0.03), 10), 9.5)
@@ -77,6 +78,7 @@ def test_on_a_steady_path_it_shows_the_truth_one_interval_and_two_milliseconds_l
     assert buffer.added_delay_s == pytest.approx(0.052, abs=1e-6)
 
 
+# SYNC-4-2, SYNC-4-3
 def test_jitter_makes_the_delay_grow_as_far_as_it_needs():
     buffer = make()
     frames = watch(buffer, stream(LinkModel(2, delay_s=0.03, jitter_s=0.04), 30), 29)
@@ -86,6 +88,7 @@ def test_jitter_makes_the_delay_grow_as_far_as_it_needs():
     assert buffer.underflow_rate < 0.02
 
 
+# SYNC-4-3
 def test_the_delay_shrinks_ten_milliseconds_a_second_when_the_path_calms():
     buffer = make()
     arrivals = stream(LinkModel(2, delay_s=0.03, jitter_s=0.08), 10)
@@ -104,6 +107,7 @@ def test_the_delay_shrinks_ten_milliseconds_a_second_when_the_path_calms():
     assert buffer.delay_s == pytest.approx(grown - 0.01 * (now - watched[-1][0]), abs=1e-6)
 
 
+# SYNC-4-4
 def test_playback_is_at_most_five_per_cent_faster_or_slower():
     buffer = make()
     frames = watch(buffer, stream(LinkModel(2, delay_s=0.03, jitter_s=0.1), 20), 19)
@@ -211,6 +215,7 @@ def test_misuse_is_refused():
 
 
 @pytest.mark.parametrize("vector", VECTORS["interpolation"], ids=lambda vector: vector["name"])
+# SYNC-4-4, SYNC-4-9
 def test_vectors(vector):
     buffer = make(vector["interval_s"])
     for step in vector["steps"]:

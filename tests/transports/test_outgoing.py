@@ -13,6 +13,7 @@ from transports.outgoing import OutgoingQueue, QueueLimits
 U, S, R, O = Delivery.UNRELIABLE, Delivery.SEQUENCED, Delivery.RELIABLE, Delivery.ORDERED  # noqa: E741
 
 
+# WS-5-3
 def test_reliable_and_ordered_frames_leave_in_the_order_of_putting() -> None:
     queue = OutgoingQueue(QueueLimits())
     for number in range(5):
@@ -21,6 +22,7 @@ def test_reliable_and_ordered_frames_leave_in_the_order_of_putting() -> None:
     assert len(queue) == 0 and queue.size_bytes == 0
 
 
+# WS-5-1
 def test_the_newest_frame_of_a_key_replaces_the_older_in_its_place() -> None:
     queue = OutgoingQueue(QueueLimits())
     queue.put(3, S, 1, b"old")
@@ -42,6 +44,7 @@ def test_equal_keys_of_two_lanes_are_two_places() -> None:
 @pytest.mark.parametrize(
     "limits", [QueueLimits(reliable_messages=3), QueueLimits(reliable_bytes=30)], ids=["messages", "bytes"]
 )
+# WS-5-1
 def test_the_reliable_cap_is_exact(limits: QueueLimits) -> None:
     queue = OutgoingQueue(limits)
     for _ in range(3):

@@ -23,6 +23,7 @@ def test_a_code_that_no_websocket_carries_is_the_callers_mistake(code: int) -> N
         to_websocket(code)
 
 
+# WS-7-2
 def test_a_lost_stream_and_unknown_codes_invite_to_come_back() -> None:
     for code in (1006, 1015, 3000, 3999, 0):
         assert may_come_back(from_websocket(code))
@@ -34,6 +35,7 @@ def test_a_browser_that_leaves_closes_normally(code: int) -> None:
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=200))
+# WS-7-1
 def test_a_reason_is_cut_at_a_character(reason: str) -> None:
     clipped = clipped_reason(reason)
     assert reason.startswith(clipped)

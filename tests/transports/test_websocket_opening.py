@@ -49,6 +49,7 @@ async def ask(
     return int(head[0].split()[1]), found, body
 
 
+# WS-2-2
 async def test_a_good_upgrade_is_taken(harness: WebSocketHarness) -> None:
     status, headers, _ = await ask(harness.server.port, "GET /link HTTP/1.1", UPGRADE)
     assert status == 101
@@ -57,6 +58,7 @@ async def test_a_good_upgrade_is_taken(harness: WebSocketHarness) -> None:
     assert "set-cookie" not in headers
 
 
+# WS-2-4
 async def test_compression_is_not_agreed_on(harness: WebSocketHarness) -> None:
     asked = UPGRADE | {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
     status, headers, _ = await ask(harness.server.port, "GET /link HTTP/1.1", asked)
@@ -81,6 +83,7 @@ async def test_compression_is_not_agreed_on(harness: WebSocketHarness) -> None:
         ("GET /link HTTP/1.1", {"Transfer-Encoding": "chunked"}, 400, ""),
     ],
 )
+# WS-2-3, WS-2-6, WS-2-7
 async def test_a_bad_upgrade_gets_a_problem_document(
     harness: WebSocketHarness, start: str, changes: dict[str, str], status: int, word: str
 ) -> None:
@@ -93,6 +96,7 @@ async def test_a_bad_upgrade_gets_a_problem_document(
     assert not harness.acceptor.claims
 
 
+# WS-2-7
 async def test_a_wrong_version_is_told_the_right_one(harness: WebSocketHarness) -> None:
     _, headers, _ = await ask(
         harness.server.port, "GET /link HTTP/1.1", UPGRADE | {"Sec-WebSocket-Version": "8"}
@@ -100,6 +104,7 @@ async def test_a_wrong_version_is_told_the_right_one(harness: WebSocketHarness) 
     assert headers["sec-websocket-version"] == "13"
 
 
+# WS-2-5
 async def test_bytes_sent_before_the_answer_are_refused(harness: WebSocketHarness) -> None:
     status, _, body = await ask(harness.server.port, "GET /link HTTP/1.1", UPGRADE, b"\x82\x80abcd")
     assert status == 400

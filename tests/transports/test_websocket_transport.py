@@ -60,6 +60,7 @@ def masked(first: int, payload: bytes, *, length: bytes | None = None) -> bytes:
 # The token.
 
 
+# WS-3-2
 async def test_no_token_in_time_closes_the_link() -> None:
     async with running(token_deadline_s=0.05) as harness:
         client = await WebSocketClient.dial(harness.changes, harness.server.port)
@@ -78,6 +79,7 @@ async def test_the_deadline_does_not_hit_who_was_in_time() -> None:
         assert not handler.closes
 
 
+# WS-3-3
 async def test_another_first_message_than_the_token_is_a_violation(harness: WebSocketHarness) -> None:
     client = await WebSocketClient.dial(harness.changes, harness.server.port)
     client.send_message(encode_frame(0, O, 0, b"hello"))
@@ -92,6 +94,7 @@ async def test_an_empty_first_message_is_a_violation(harness: WebSocketHarness) 
     assert client.raw_close == (4000 + CloseCode.PROTOCOL_VIOLATION, "token_expected")
 
 
+# WS-3-2
 async def test_little_is_taken_before_the_token(harness: WebSocketHarness) -> None:
     client = await WebSocketClient.dial(harness.changes, harness.server.port)
     client.send_raw(masked(0x82, bytes(9000), length=bytes((0xFE,)) + struct.pack(">H", 60_000)))
@@ -99,6 +102,7 @@ async def test_little_is_taken_before_the_token(harness: WebSocketHarness) -> No
     assert client.raw_close == (4000 + CloseCode.LIMIT_EXCEEDED, "too much before the connect token")
 
 
+# WS-3-4
 async def test_token_and_first_messages_in_one_write_are_fine(harness: WebSocketHarness) -> None:
     client = await WebSocketClient.dial(harness.changes, harness.server.port)
     client.core.send_binary(b"\x01" + harness.ticket().token)
@@ -111,6 +115,7 @@ async def test_token_and_first_messages_in_one_write_are_fine(harness: WebSocket
 # Bad frames: most are in test_websocket_vectors.py.
 
 
+# WS-4-3
 async def test_fragments_above_the_limit_are_too_big(harness: WebSocketHarness) -> None:
     client, _, handler = await attached(harness)
     size = bytes((0xFF,)) + struct.pack(">Q", 400_000)
@@ -158,6 +163,7 @@ async def test_frames_behind_the_one_that_made_the_handler_close_are_dropped(
     assert handler.data_of(8) == [b"one"]
 
 
+# WS-4-2
 async def test_good_frames_before_a_bad_one_are_delivered(harness: WebSocketHarness) -> None:
     client, _, handler = await attached(harness)
     client.send_message(encode_frame(8, O, 0, b"good") + b"\xc8\x7f")
@@ -175,6 +181,7 @@ async def test_the_largest_frame_fits_and_one_byte_more_does_not(harness: WebSoc
     assert handler.closes[0][0] == CloseCode.LIMIT_EXCEEDED
 
 
+# WS-4-3
 async def test_a_message_in_fragments_is_one_message(harness: WebSocketHarness) -> None:
     client, _, handler = await attached(harness)
     message = encode_frame(8, O, 0, b"in three parts")
@@ -243,6 +250,7 @@ class _NoCarrier:
 # Sending.
 
 
+# WS-4-5
 async def test_what_one_wake_up_sends_leaves_as_one_message(harness: WebSocketHarness) -> None:
     client, link, _ = await attached(harness)
     for number in range(100):
@@ -274,6 +282,7 @@ async def test_one_callback_pumps_every_link(
     assert len(asked) == 1
 
 
+# WS-5-2
 async def test_the_kernel_neither_waits_nor_hoards(harness: WebSocketHarness) -> None:
     await attached(harness)
     (protocol,) = harness.transport.protocols
@@ -290,6 +299,7 @@ def test_our_frame_head_is_the_one_of_the_library(size: int) -> None:
     assert data_head(size) + data == Frame(Opcode.BINARY, data).serialize(mask=False)
 
 
+# WS-5-1
 async def test_behind_a_stuck_stream_at_most_one_message_a_key_waits(harness: WebSocketHarness) -> None:
     client, link, _ = await attached(harness)
     client.stall()
@@ -324,6 +334,7 @@ async def test_the_cap_counts_what_waits_for_the_stream_not_what_waits_for_the_e
     await harness.changes.until(lambda: len(client.recorder.messages) == 4596)
 
 
+# WS-6-3
 async def test_pings_whose_answers_are_not_read_end_the_link(harness: WebSocketHarness) -> None:
     client, _, handler = await attached(harness)
     client.stall()
@@ -340,6 +351,7 @@ async def test_pings_whose_answers_are_not_read_end_the_link(harness: WebSocketH
 # Keepalive and ends.
 
 
+# WS-6-1
 async def test_pings_measure_the_round_trip_again_and_again() -> None:
     async with running(ping_interval_s=0.02) as harness:
         client, link, handler = await attached(harness)
@@ -349,6 +361,7 @@ async def test_pings_measure_the_round_trip_again_and_again() -> None:
         assert not handler.closes
 
 
+# WS-6-2
 async def test_a_client_that_answers_nothing_is_gone_after_the_idle_time() -> None:
     async with running(ping_interval_s=0.03, idle_timeout_s=0.1) as harness:
         client, _, handler = await attached(harness)
@@ -376,6 +389,7 @@ async def test_a_pong_that_answers_no_ping_measures_nothing(harness: WebSocketHa
 @pytest.mark.parametrize(
     ("sent", "code"), [(None, 0), (1000, 0), (1001, 0), (1011, CloseCode.INTERNAL), (4003, 3), (3999, 0x88)]
 )
+# WS-7-2
 async def test_every_close_of_a_client_has_a_meaning(
     harness: WebSocketHarness, sent: int | None, code: int
 ) -> None:
@@ -386,6 +400,7 @@ async def test_every_close_of_a_client_has_a_meaning(
     assert handler.closes[0][::2] == (code, True)
 
 
+# WS-7-4
 async def test_a_client_that_never_answers_the_close_is_cut_off() -> None:
     async with running(close_timeout_s=0.05) as harness:
         client, link, handler = await attached(harness)

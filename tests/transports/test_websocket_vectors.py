@@ -54,6 +54,7 @@ def plain_reading(data: bytes) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("case", cases("messages"))
+# WS-1-1, WS-1-2, WS-4-1, WS-4-5
 def test_good_messages_are_read_and_written_alike(case: dict[str, Any]) -> None:
     data = bytes.fromhex(case["bytes"])
     assert plain_reading(data) == case["frames"]
@@ -83,6 +84,7 @@ async def test_good_messages_pass_the_server(harness: WebSocketHarness, case: di
 
 
 @pytest.mark.parametrize("case", cases("bad_messages"))
+# WS-1-1, WS-4-2, WS-4-4
 async def test_bad_messages_close_with_their_code(harness: WebSocketHarness, case: dict[str, Any]) -> None:
     remote, _, _ = await harness.pair()
     assert isinstance(remote, WebSocketClient)
@@ -91,6 +93,7 @@ async def test_bad_messages_close_with_their_code(harness: WebSocketHarness, cas
 
 
 @pytest.mark.parametrize("case", cases("bad_first_messages"))
+# WS-3-1, WS-3-3
 async def test_bad_first_messages_close_with_their_code(
     harness: WebSocketHarness, case: dict[str, Any]
 ) -> None:
@@ -101,6 +104,7 @@ async def test_bad_first_messages_close_with_their_code(
 
 
 @pytest.mark.parametrize("case", cases("bad_streams"))
+# WS-7-5
 async def test_bad_streams_close_with_their_code(
     harness: WebSocketHarness, case: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -121,6 +125,7 @@ async def closed_with(harness: WebSocketHarness, client: WebSocketClient, case: 
     assert client.raw_close is not None and client.raw_close[0] == case["close"]
 
 
+# WS-7-1, WS-7-2
 def test_close_codes_and_reasons() -> None:
     for case in VECTORS["close_codes"]:
         assert from_websocket(case["websocket"]) == case["code"]

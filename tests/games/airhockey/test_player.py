@@ -146,6 +146,7 @@ def test_the_shown_puck_glides_even_where_it_changes_hands_and_is_corrected() ->
     assert jumps <= 4, "only serves may jump"
 
 
+# ROOM-1-1
 def test_a_player_hears_only_what_makes_sense() -> None:
     sent: list[tuple[Delivery, str, bytes, int]] = []
     bot = BotPlayer(lambda *message: sent.append(message), index=2, seed=1)
@@ -195,6 +196,7 @@ def test_a_player_says_ready_once_and_plays_as_soon_as_it_knows_the_beat() -> No
     assert now < bot.next_timer <= now + 1.1 / 60
 
 
+# ROOM-7-2, AIR-9-1
 def test_snapshots_that_are_stale_or_of_another_match_or_impossible_are_counted_not_shown() -> None:
     room = Rooms(bytes)("air-hockey", {"win_score": 3, "seed": 8})
     channel = GameChannel(room)
@@ -223,6 +225,7 @@ def command(channel: GameChannel, member: Member, name: str) -> None:
     channel.room.message(inbound(member.info, COMMAND, encode_command(name), Delivery.ORDERED))
 
 
+# ROOM-5-1
 def test_after_a_pause_players_find_the_beat_again_and_are_not_corrected_by_it() -> None:
     channel, members = room_members(2, LinkProfile(delay_s=0.04))
     channel.world.run_for(6.0)
@@ -244,6 +247,7 @@ def test_after_a_pause_players_find_the_beat_again_and_are_not_corrected_by_it()
     assert not any(channel.room.match.by_bot(seat) for seat in (0, 1))
 
 
+# ROOM-5-2
 def test_who_comes_late_steps_into_the_match_that_is_on() -> None:
     channel, members = room_members(2, LinkProfile(delay_s=0.03, loss=0.02), players=4)
     channel.world.run_for(0.5)

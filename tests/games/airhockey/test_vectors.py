@@ -57,6 +57,7 @@ def test_snapshots(vector: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("vector", VECTORS["bad_snapshots"], ids=lambda vector: vector["why"])
+# AIR-9-1
 def test_bad_snapshots(vector: dict[str, str]) -> None:
     with pytest.raises(wire.WireError):
         wire.decode_snapshot(bytes.fromhex(vector["hex"]), 1)
@@ -78,6 +79,7 @@ def test_bad_frames(vector: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("vector", VECTORS["steps"], ids=lambda vector: vector["name"])
+# AIR-1-1, AIR-1-2
 def test_steps(vector: dict[str, Any]) -> None:
     tracks = [bytes.fromhex(track) for track in vector["inputs"]]
     options = MatchOptions(vector["win_score"], vector["time_limit_s"], len(tracks))
