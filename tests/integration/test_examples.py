@@ -26,4 +26,4 @@ def test_an_example_runs(name: str, tmp_path: Path) -> None:
             check=False,
         )
     assert told.returncode == 0, told.stderr
-    assert "hears ada: Hello, Bob!" in told.stdout
+    assert "hears ada: Hello, everyone!" in told.stdout

@@ -30,7 +30,7 @@ def workplace(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_quick_start_exchanges_messages_over_udp_and_websocket(workplace: Path) -> None:
+def test_the_quick_start_exchanges_messages_over_udp_websocket_and_long_poll(workplace: Path) -> None:
     script = block("quick start: save as hello.py")
     assert ADDRESS in script
     with serving(workplace) as server:

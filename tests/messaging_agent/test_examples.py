@@ -26,16 +26,21 @@ async def start(loopback: Loopback, example: str, *options: str) -> asyncio.subp
     return await asyncio.create_subprocess_exec(*command, *options, stdin=PIPE, stdout=PIPE, stderr=PIPE)
 
 
-async def test_the_quick_start_example_shows_both_agents_hearing_each_other(loopback: Loopback) -> None:
+async def test_the_quick_start_example_shows_three_agents_hearing_each_other(loopback: Loopback) -> None:
     process = await start(loopback, "quickstart.py")
     out, errors = await asyncio.wait_for(process.communicate(), 20.0)
     assert (process.returncode, errors) == (0, b"")
     assert out.decode().splitlines() == [
-        "ada came over udp, bob over websocket; here: ada, bob",
-        "bob hears ada: Hello, Bob! (chat-text, ordered)",
+        "ada came over udp",
+        "bob came over websocket",
+        "cem came over long-poll",
+        "here: ada, bob, cem",
+        "bob hears ada: Hello, everyone! (chat-text, ordered)",
+        "cem hears ada: Hello, everyone! (chat-text, ordered)",
         "ada hears bob: {'x': 3, 'y': 4} (position, sequenced)",
-        "ada hears bob: b'\\x00\\x01' (chat-text, reliable)",
-        "the server's log (memory) holds ['Hello, Bob!', b'\\x00\\x01'], encrypted: it cannot read them",
+        "cem hears bob: {'x': 3, 'y': 4} (position, sequenced)",
+        "ada hears cem: b'\\x00\\x01' (chat-text, reliable)",
+        "the server's log (memory) holds ['Hello, everyone!', b'\\x00\\x01'], encrypted: it cannot read them",
     ]
 
 
