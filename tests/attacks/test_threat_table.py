@@ -8,6 +8,7 @@ from tests.support.named_tests import missing
 
 SERVER = "tests/netcore/test_server.py"
 TOKEN = "tests/netcore/test_token.py"
+REPLAY = "tests/attacks/test_replay.py"
 TWO = "tests/integration/test_two_transports.py"
 
 DEFENCES: dict[str, tuple[str, list[str]]] = {
@@ -26,7 +27,15 @@ DEFENCES: dict[str, tuple[str, list[str]]] = {
             "tests/attacks/test_crowds.py",
         ],
     ),
-    "A05": ("replayed datagrams", [f"{SERVER}::test_a_recorded_session_replays_to_nothing"]),
+    "A05": (
+        "replayed datagrams",
+        [
+            f"{SERVER}::test_a_recorded_session_replays_to_nothing",
+            f"{REPLAY}::test_no_recorded_datagram_delivers_anything_a_second_time",
+            f"{REPLAY}::test_no_recorded_datagram_delivers_anything_at_another_server",
+            f"{REPLAY}::test_a_packet_from_before_the_window_is_not_taken_though_it_never_came",
+        ],
+    ),
     "A06": (
         "a nonce used twice",
         [
@@ -34,6 +43,7 @@ DEFENCES: dict[str, tuple[str, list[str]]] = {
             "tests/attacks/test_nonces.py",
         ],
     ),
+    "A07": ("sessions taken over after a NAT forgot them", ["tests/attacks/test_hijack.py"]),
     "A08": (
         "tokens replayed, stolen, forged, expired",
         [
@@ -45,6 +55,14 @@ DEFENCES: dict[str, tuple[str, list[str]]] = {
             f"{SERVER}::test_two_endpoints_of_one_server_do_not_both_take_a_hello",
             f"{TWO}::test_a_token_opens_one_link_of_its_own_transport",
             "tests/transports/contract.py::test_a_forged_token_is_refused",
+        ],
+    ),
+    "A09": (
+        "early data, and its replay",
+        [
+            f"{REPLAY}::test_the_first_flight_is_one_hello_with_nothing_in_it_that_has_an_effect",
+            f"{REPLAY}::test_replaying_hello_and_first_data_has_one_effect",
+            f"{REPLAY}::test_first_data_does_not_survive_a_restart_between_the_flights",
         ],
     ),
     "A10": ("sessions guessed, fixed or stolen", ["tests/attacks/test_session_theft.py"]),
