@@ -10,7 +10,8 @@ from games.airhockey.game import TRAINING_OPTIONS as AIR_HOCKEY_TRAINING
 from games.airhockey.game import AirHockey
 from games.game import Game
 from games.recording import Recording
-from games.room import GameRoom, RoomOptions
+from games.room import GameRoom
+from games.room_options import RoomOptions
 from games.ticker import TickTotals
 
 MAX_SEED: Final = 2**31 - 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from games.command_budget import CommandBudgets
@@ -25,7 +25,9 @@ from games.messages import (
     encode_event,
 )
 from games.recording import Recording
-from games.schedule import RESUME_S, MatchSchedule, Pause
+from games.room_events import over_event, pause_event, resume_event, room_event, start_event
+from games.room_options import RoomOptions
+from games.schedule import MatchSchedule, Pause
 from games.seats import Seats
 from games.ticker import TickerStats
 from hub.ports import AgentInfo, Inbound, LocalPort
@@ -50,28 +52,6 @@ PAUSE_S: Final = 30.0
 PAUSES_PER_SEAT: Final = 2
 """In one match."""
 TRAINING_PAUSE_S: Final = 600.0
-
-
-@dataclass(frozen=True, slots=True)
-class RoomOptions:
-    """What two rooms of one game may differ in. Raises `ValueError` for what is not offered."""
-
-    seed: int
-    """Of the first match; each later one adds 1."""
-    bots: int = 0
-    """Seats that the room plays itself, the last ones."""
-    on_leave: str = "forfeit"
-    """What becomes of a seat whose agent leaves for good in a match: `forfeit`, or a `bot` plays on."""
-    training: bool = False
-    """One agent against bots: a pause lasts longer, and there is no limit to how many."""
-
-    def __post_init__(self) -> None:
-        if self.on_leave not in ("forfeit", "bot"):
-            raise ValueError(f"on_leave is {str(self.on_leave)[:40]!r}, not forfeit or bot")
-
-    def describe(self) -> dict[str, Any]:
-        """For the `room` event."""
-        return {"bots": self.bots, "on_leave": self.on_leave, "training": self.training}
 
 
 class GameRoom:
@@ -335,7 +315,7 @@ class GameRoom:
         self.match = Match(self.game, self.options.seed + self._matches - 1, self._matches, held)
         for seat, agent in zip(self.seats, held, strict=True):
             seat.bot = not agent
-        self._tell({"event": "start", "match": self._matches})
+        self._tell(start_event(self.match))
         self._schedule = MatchSchedule(self._port.clock, self.game.tick_hz, self._tick, self._resume)
         self._tell_room()
 
@@ -370,24 +350,14 @@ class GameRoom:
         match, schedule = self._match_on, self._schedule
         assert match is not None and schedule is not None
         schedule.hold(pause)
-        left_s = pause.describe(self._port.clock.now())["left_s"]
-        self._tell(
-            {
-                "event": "pause",
-                "match": match.number,
-                "tick": match.tick,
-                "reason": pause.reason,
-                "seat": pause.seat,
-                "left_s": left_s,
-            }
-        )
+        self._tell(pause_event(match, pause, self._port.clock.now()))
         self._tell_room()
 
     def _resume(self) -> None:
         match, schedule = self._match_on, self._schedule
         assert match is not None and schedule is not None
         schedule.resume()
-        self._tell({"event": "resume", "match": match.number, "tick": match.tick, "in_s": RESUME_S})
+        self._tell(resume_event(match))
         self._tell_room()
         self._watch_presence()
 
@@ -397,34 +367,11 @@ class GameRoom:
         assert match is not None
         result = match.result()
         assert result is not None
-        self._tell(
-            {
-                "event": "over",
-                "match": match.number,
-                "tick": match.tick,
-                "winner": result.winner,
-                "reason": result.reason,
-                "score": list(result.score),
-                "seats": self._results(match),
-                "state_hash": match.state_hash(),
-            }
-        )
+        self._tell(over_event(match, result, self.seats))
         self._end_match()
         self.seats.clear()
         self.seats.refill()
         self._tell_room()
-
-    def _results(self, match: Match) -> list[dict[str, Any]]:
-        """Of each seat whose it is at the end, and what it did."""
-        return [
-            {
-                "team": seat.team,
-                "agent": None if seat.agent is None else seat.agent.index,
-                "name": None if seat.agent is None else seat.agent.name,
-                **did,
-            }
-            for seat, did in zip(self.seats, match.results(), strict=True)
-        ]
 
     def _end_match(self) -> None:
         if self._schedule is None:
@@ -442,24 +389,18 @@ class GameRoom:
         return "lobby" if self.match is None else "over"
 
     def _tell_room(self, to: AgentInfo | None = None) -> None:
-        """How the room stands: complete, so that the newest one is all a client needs."""
-        pause = None if self._schedule is None else self._schedule.pause
-        self._tell(
-            {
-                "event": "room",
-                "game": self.game.name,
-                "version": self.game.version,
-                "tick_hz": self.game.tick_hz,
-                "options": self.game.options,
-                "room": self.options.describe(),
-                "match": self._matches,
-                "phase": self._phase(),
-                "pause": None if pause is None else pause.describe(self._port.clock.now()),
-                "host": self.host,
-                "seats": self.seats.describe(),
-            },
-            to=to,
+        """How the room stands, to everyone or to one."""
+        event = room_event(
+            self.game,
+            self.options,
+            self.seats,
+            match=self._matches,
+            phase=self._phase(),
+            pause=None if self._schedule is None else self._schedule.pause,
+            host=self.host,
+            now=self._port.clock.now(),
         )
+        self._tell(event, to=to)
 
     def _tell(self, event: dict[str, Any], *, to: AgentInfo | None = None, flush: bool = True) -> None:
         self._port.send(

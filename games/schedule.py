@@ -30,10 +30,18 @@ class Pause:
     votes: set[int] = field(default_factory=set)
     """Seats that want to go on."""
 
+    def left_s(self, now: float) -> float | None:
+        """How long it lasts at most from `now` on."""
+        return None if self.until is None else round(max(0.0, self.until - now), 3)
+
     def describe(self, now: float) -> dict[str, Any]:
         """For the `room` event."""
-        left = None if self.until is None else round(max(0.0, self.until - now), 3)
-        return {"reason": self.reason, "seat": self.seat, "left_s": left, "votes": sorted(self.votes)}
+        return {
+            "reason": self.reason,
+            "seat": self.seat,
+            "left_s": self.left_s(now),
+            "votes": sorted(self.votes),
+        }
 
 
 class MatchSchedule:

@@ -699,6 +699,31 @@ def test_a_seat_has_two_pauses_a_match() -> None:
     assert stage.phase() == "paused"
 
 
+def test_a_pause_lasts_its_own_time_whatever_became_of_the_one_before() -> None:
+    stage = Stage().start()
+    stage.command(BOB, "pause")
+    stage.world.run_for(1.0)
+    stage.command(BOB, "resume")
+    stage.world.run_for(9.0)
+    stage.command(BOB, "pause")
+    stage.world.run_for(29.9)
+    assert stage.phase() == "paused"
+    stage.world.run_for(0.2)
+    assert stage.phase() == "playing"
+
+
+def test_the_next_match_has_pauses_of_its_own() -> None:
+    stage = Stage(time_limit_s=1).start()
+    for _ in range(2):
+        stage.command(BOB, "pause")
+        stage.command(BOB, "resume")
+    assert stage.world.run_until_true(lambda: bool(stage.events("over")), 120.0)
+    stage.command(ANN, "ready")
+    stage.command(BOB, "ready")
+    stage.command(BOB, "pause")
+    assert stage.phase() == "paused"
+
+
 def test_the_pause_of_who_leaves_is_over() -> None:
     stage, people = team_stage(6)
     stage.command(people[2], "pause")
@@ -814,6 +839,8 @@ def test_commands_by_the_hundred_are_dropped_and_tell_nobody_anything(commands: 
     stage.world.run_for(10.0)
     stage.command(ANN, "ready")
     assert stage.room.dropped["spam"] == 990
+    stage.room.agent_left(ANN)
+    assert not stage.room._budgets._buckets, "nothing is kept of those who left"
 
 
 def test_pauses_by_the_hundred_stop_a_match_for_a_minute_at_most() -> None:
