@@ -50,4 +50,4 @@ TO_SERVER_OPTIONS: Final[dict[Delivery, LaneOptions]] = {
     Delivery.ORDERED: LaneOptions(Delivery.ORDERED, redundancy=2),
 }
 """How a client sends on the application lanes of a datagram link. An input or a call that is lost costs its player
-a round trip; up to 512 bytes more upstream spare it (docs/adr/0006-the-last-word-arrives.md)."""
+a round trip; up to 512 bytes more upstream spare it (docs/adr/0008-the-last-word-arrives.md)."""

@@ -12,7 +12,7 @@ TINY = {
     "relay": {"runs": 1, "room": 4, "seconds": 0.3},
     "fanout": {"runs": 1, "rooms": "3", "rates_hz": "30", "seconds": 0.2},
     "idle": {"runs": 1, "connections": 40, "cycles": 80},
-    "loss": {"seeds": 1, "messages": 120},
+    "loss": {"seeds": 1, "messages": 120, "redundancy": "0,1"},
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hub.ports import QueueFull
 from hub.slots import SLOTS, SLOTS_TO_EVERYONE
 from netcore.delivery import Delivery
-from tests.support.hub_world import HubWorld
+from tests.support.hub_world import FakeLink, HubWorld
 
 SEQUENCED, UNRELIABLE, ORDERED = Delivery.SEQUENCED, Delivery.UNRELIABLE, Delivery.ORDERED
 
@@ -192,3 +192,18 @@ def test_what_goes_to_one_never_takes_the_slot_of_what_goes_to_everyone():
         b"one": set(range(SLOTS_TO_EVERYONE, SLOTS)),
     }
     assert not {slot for _, _, _, slot in cem.link.flushed} & slots[b"one"]
+
+
+# MSG-4-11
+def test_of_each_slot_only_the_last_word_counts_as_the_newest(monkeypatch):
+    """So a link that settles sends again what was lost, and not what was replaced."""
+    messages = []
+    monkeypatch.setattr(
+        FakeLink, "shared_sender", lambda link, lane: lambda block: messages.extend(block.messages)
+    )
+    world = HubWorld()
+    ann, _ = world.clients(2)
+    for number in range(3):
+        ann.send(b"moving %d" % number, SEQUENCED, key=1)
+    ann.send(b"other key", SEQUENCED, key=2)
+    assert [message.is_newest() for message in messages] == [False, False, True, True]

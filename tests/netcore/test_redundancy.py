@@ -54,7 +54,7 @@ script = st.lists(
 )
 
 
-@settings(max_examples=120)
+@settings(max_examples=120, deadline=None)
 @given(
     st.integers(0, 10_000),
     links,
@@ -77,7 +77,8 @@ def test_every_message_is_delivered_exactly_once(
     assert pair.client.stats.repeated_ahead <= times * small, "more often than it may"
 
 
-@settings(max_examples=60)
+# NCP-9-12
+@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10_000), links, script, st.integers(1, MAX_REDUNDANCY))
 def test_sequenced_messages_are_never_delivered_twice_or_late(
     seed: int, link: LinkProfile, sizes: list[tuple[int, float]], times: int
