@@ -51,6 +51,14 @@ async def serving(state_dir: Path, **config: Any) -> AsyncIterator[Loopback]:
         await server.stop()
 
 
+async def seen(channel: Channel, *names: str) -> None:
+    """Wait until the server has told `channel` of these agents."""
+    async with asyncio.timeout(5.0):
+        # Whichever event tells it, the roster is what counts.
+        while not set(names) <= {agent.name for agent in channel.agents}:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
 class UdpPath:
     """Forwards datagrams to a server's port and back, each client address by a socket of its own."""
 

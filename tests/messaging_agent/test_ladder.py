@@ -216,6 +216,7 @@ def lose(wall: Wall) -> None:
     link.handler.link_closed(0x88, "cut", False)
 
 
+# NCP-4-8
 async def test_a_lost_link_is_replaced_at_once_under_the_new_secret() -> None:
     wall = Wall()
     signaling, keeper = await kept(wall)

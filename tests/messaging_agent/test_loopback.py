@@ -30,7 +30,7 @@ from messaging_agent.events import (
 )
 
 from netcore.delivery import Delivery
-from tests.messaging_agent.loopback import Loopback, cut, free_port, serving, serving_behind_a_path
+from tests.messaging_agent.loopback import Loopback, cut, free_port, seen, serving, serving_behind_a_path
 
 
 @pytest.fixture
@@ -62,6 +62,7 @@ async def test_quick_start_two_agents_one_over_udp_one_over_websocket(loopback: 
 @pytest.mark.parametrize("transport", ["udp", "websocket", "long-poll"])
 async def test_the_four_kinds_pass_over_every_transport(loopback: Loopback, transport: str) -> None:
     async with loopback.join("ada", transport) as ada, loopback.join("bob", transport) as bob:
+        await seen(ada, "bob")
         for kind in Delivery:
             await ada.send(f"as {kind.name}", delivery=kind, type="test", to="bob")
         heard = {message.delivery: message for message in [await bob.next_message(5.0) for _ in range(4)]}

@@ -227,6 +227,7 @@ def test_an_address_that_is_none_is_a_value_error(url: str) -> None:
         ("http://[::1]:5", "ws://[::1]:1/link"),
     ],
 )
+# WS-2-1
 async def test_websocket_addresses_follow_the_http_address(api_url: str, expected: str) -> None:
     assert str(SignalingClient(api_url, "key").websocket_url(1, "")) == expected
 

@@ -90,7 +90,9 @@ async def test_the_ladder_goes_down_to_long_poll_and_up_again_without_loss(tmp_p
             await while_they_talk(ada, bob, story)
 
 
+# LP-4-1, LP-4-2, LP-5-3
 @pytest.mark.parametrize("seed", range(3))
+# LP-4-2, LP-5-3
 async def test_connections_cut_at_any_byte_lose_and_double_nothing_on_one_link(
     tmp_path: Path, seed: int
 ) -> None:
@@ -117,7 +119,9 @@ async def cut_often(tcp: TcpPath, chance: random.Random) -> None:
         cuts += tcp.cut() > 0
 
 
+# LP-6-4
 @pytest.mark.parametrize("seed", range(2))
+# LP-6-4
 async def test_a_session_hops_between_all_three_through_cuts_without_loss(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     async with (

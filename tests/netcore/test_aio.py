@@ -368,3 +368,14 @@ def test_a_client_on_a_connected_socket_talks_to_its_server_and_hears_nobody_els
             driver.close()
 
     run(main)
+
+
+# NCP-3-4
+@pytest.mark.skipif(sys.platform != "linux", reason="the option is Linux's")
+async def test_datagrams_are_never_fragmented() -> None:
+    driver = await open_udp(server_endpoint([]), "127.0.0.1", 0)
+    try:
+        probe = 3  # IP_PMTUDISC_PROBE: Don't Fragment, whatever the kernel believes of the path
+        assert driver._socket.getsockopt(socket.IPPROTO_IP, 10) == probe
+    finally:
+        driver.close()

@@ -93,6 +93,38 @@ def test_arbitrary_datagrams_are_dropped(data):
     assert victim.dirty == []
 
 
+# NCP-8-6
+@pytest.mark.parametrize("behind", [b"", b"\xff", b"\x09" * 30], ids=["nothing", "no frame", "more of it"])
+def test_nothing_behind_a_close_is_looked_at(behind):
+    victim = Victim()
+    victim.feed(bytes.fromhex("060003627965") + behind)
+    assert victim.listener.closed == [(CloseCode.NORMAL, "bye", True)]
+
+
+# NCP-10-4
+def test_a_packet_that_asks_for_nothing_is_acknowledged_with_the_next_that_does():
+    victim = Victim()
+    victim.feed(b"\x00")
+    assert victim.said() == []
+    victim.feed(PING)
+    (ack,) = victim.said()
+    assert (ack["largest"], ack["first"]) == (1, 1)
+
+
+# NCP-10-7
+def test_every_eighth_packet_with_nothing_but_an_ack_asks_for_an_answer():
+    victim = Victim()
+    asked = []
+    for _ in range(24):
+        victim.now += 0.001
+        victim.feed(PING)
+        (packet,) = victim.connection.datagrams_to_send(victim.now)
+        frames, eliciting = parse(victim.forger.opener.open(packet) or b"")
+        assert [frame["frame"] for frame in frames] == ["ACK"]
+        asked.append(eliciting)
+    assert [number + 1 for number, eliciting in enumerate(asked) if eliciting] == [8, 16, 24]
+
+
 # NCP-9-9, NCP-9-14
 def test_limits_at_the_edge_are_kept_and_one_above_closes():
     victim = Victim()

@@ -22,6 +22,7 @@ def strict() -> Api:
 
 
 class TestRate:
+    # HTTP-3-1
     async def test_an_address_without_accepted_credentials_has_to_slow_down(self, strict: Api) -> None:
         async with strict.client("203.0.113.9") as client:
             statuses = [(await client.get("/nothing")).status_code for _ in range(7)]

@@ -67,6 +67,8 @@ async def soon(awaitable: Awaitable[tuple[int, bytes]]) -> asyncio.Task[tuple[in
     return task  # type: ignore[return-value]
 
 
+# LP-4-2
+# LP-4-2
 async def test_an_upload_that_is_repeated_is_taken_once(harness: LongPollHarness) -> None:
     client, handler = await opened(harness)
     for body in (up(1, b"a"), up(1, b"a"), up(2, b"b"), up(1, b"a"), up(2, b"b")):
@@ -75,6 +77,8 @@ async def test_an_upload_that_is_repeated_is_taken_once(harness: LongPollHarness
     assert harness.transport.stats.repeated == 3
 
 
+# LP-4-1, LP-4-2
+# LP-4-2
 async def test_two_copies_of_an_upload_at_once_are_taken_once(harness: LongPollHarness) -> None:
     client, handler = await opened(harness)
     answers = await asyncio.gather(*(client.post("up", up(1)) for _ in range(5)))
@@ -82,6 +86,8 @@ async def test_two_copies_of_an_upload_at_once_are_taken_once(harness: LongPollH
     assert handler.data_of(8) == [b"x"]
 
 
+# LP-5-1, LP-5-3
+# LP-5-1, LP-5-3
 async def test_a_batch_whose_answer_was_lost_comes_again_and_unchanged(harness: LongPollHarness) -> None:
     client, _ = await opened(harness)
     link = harness.acceptor.links[-1]
@@ -106,12 +112,16 @@ async def test_an_answer_on_its_way_to_a_client_that_went_is_not_lost(harness: L
     assert datas(await client.post("down", encode_poll(0))) == [b"one"]
 
 
+# LP-5-2
+# LP-5-2
 async def test_a_poll_ends_empty_after_its_time(harness: LongPollHarness) -> None:
     client, _ = await opened(harness)
     assert await client.post("down", encode_poll(0)) == (204, b"")
     assert await client.post("down", encode_poll(0)) == (204, b"")
 
 
+# LP-5-4
+# LP-5-4
 async def test_a_second_poll_ends_the_first(harness: LongPollHarness) -> None:
     client, _ = await opened(harness)
     first = await soon(client.post("down", encode_poll(0)))
@@ -125,6 +135,8 @@ async def test_a_second_poll_ends_the_first(harness: LongPollHarness) -> None:
     assert harness.transport.stats.replaced == 1
 
 
+# LP-5-5
+# LP-5-5
 async def test_a_state_that_nobody_asked_for_yet_is_replaced_by_a_newer_one(harness: LongPollHarness) -> None:
     client, _ = await opened(harness)
     link = harness.acceptor.links[-1]
@@ -134,6 +146,7 @@ async def test_a_state_that_nobody_asked_for_yet_is_replaced_by_a_newer_one(harn
     assert datas(await client.post("down", encode_poll(0))) == [b"49"]
 
 
+# LP-1-3, LP-3-4, LP-4-3
 @pytest.mark.parametrize(
     ("way", "body", "code"),
     [
@@ -152,6 +165,7 @@ async def test_a_state_that_nobody_asked_for_yet_is_replaced_by_a_newer_one(harn
         ("down", encode_poll(1), CloseCode.PROTOCOL_VIOLATION),
     ],
 )
+# LP-1-3, LP-3-4
 async def test_a_broken_rule_ends_the_link_with_a_code(
     harness: LongPollHarness, way: str, body: bytes, code: CloseCode
 ) -> None:
@@ -165,6 +179,8 @@ async def test_a_broken_rule_ends_the_link_with_a_code(
     assert close is not None and close.code == code
 
 
+# LP-6-2
+# LP-6-2, LP-4-4
 async def test_the_close_comes_with_what_was_queued_and_can_be_asked_for_again(
     harness: LongPollHarness,
 ) -> None:
@@ -180,6 +196,8 @@ async def test_the_close_comes_with_what_was_queued_and_can_be_asked_for_again(
     assert problem(await client.post("up", up(1))) == (409, "link-closed", CloseCode.KICKED)
 
 
+# LP-4-4, LP-6-2
+# LP-6-2
 async def test_a_closed_link_is_forgotten_after_a_moment(harness: LongPollHarness) -> None:
     client, _ = await opened(harness)
     harness.acceptor.links[-1].close(CloseCode.KICKED, "bye")
@@ -196,6 +214,7 @@ async def test_the_clients_last_batch_may_be_repeated(harness: LongPollHarness) 
     assert handler.closes == [(0, "done", True)]
 
 
+# LP-6-1
 async def test_a_link_that_is_only_asked_for_stays(harness: LongPollHarness) -> None:
     client, handler = await opened(harness)
     for _ in range(5):  # 2 s, longer than the idle time
@@ -203,6 +222,8 @@ async def test_a_link_that_is_only_asked_for_stays(harness: LongPollHarness) -> 
     assert not handler.closes
 
 
+# LP-6-1
+# LP-6-1
 async def test_a_client_that_goes_while_it_waits_is_idle_from_then_on(harness: LongPollHarness) -> None:
     client, handler = await opened(harness)
     poll = await soon(client.post("down", encode_poll(0)))
@@ -215,8 +236,10 @@ async def test_a_client_that_goes_while_it_waits_is_idle_from_then_on(harness: L
 # Secrets and openings.
 
 
+# LP-2-4
 @pytest.mark.parametrize("way", ["up", "down"])
 @pytest.mark.parametrize("secret", ["", "x" * 32, "ünknown"])
+# LP-2-4
 async def test_another_secret_opens_nothing(harness: LongPollHarness, way: str, secret: str) -> None:
     client, handler = await opened(harness)
     client.secret = secret
@@ -225,6 +248,8 @@ async def test_another_secret_opens_nothing(harness: LongPollHarness, way: str, 
     assert not handler.messages
 
 
+# LP-2-4
+# LP-2-4
 async def test_an_unknown_link_is_refused_before_its_body_is_read(harness: LongPollHarness) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", harness.server.port)
     writer.write(
@@ -235,6 +260,8 @@ async def test_an_unknown_link_is_refused_before_its_body_is_read(harness: LongP
     writer.close()
 
 
+# LP-2-2, LP-7-1
+# LP-2-1, LP-2-2, LP-7-1
 async def test_the_secret_is_no_token_and_stands_in_no_log(
     harness: LongPollHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -248,6 +275,8 @@ async def test_the_secret_is_no_token_and_stands_in_no_log(
     assert client.secret not in caplog.text
 
 
+# LP-2-2
+# LP-2-2
 async def test_a_secret_in_the_address_is_not_looked_at(harness: LongPollHarness) -> None:
     client, _ = await opened(harness)
     secret, client.secret = client.secret, ""
@@ -261,6 +290,7 @@ async def test_two_links_have_two_secrets(harness: LongPollHarness) -> None:
     assert (first[1].messages, second[1].data_of(8)) == ([], [b"mine"])
 
 
+# LP-2-3, LP-3-2
 @pytest.mark.parametrize(
     ("way", "size", "status"),
     [
@@ -271,6 +301,7 @@ async def test_two_links_have_two_secrets(harness: LongPollHarness) -> None:
         ("/down", 64, 400),
     ],
 )
+# LP-3-2
 async def test_bodies_have_a_limit(harness: LongPollHarness, way: str, size: int, status: int) -> None:
     client, _ = await opened(harness)
     async with client.http.post(harness.base + way, data=bytes(size), headers=client.headers) as response:
@@ -287,7 +318,9 @@ async def test_a_batch_at_the_limit_is_taken(harness: LongPollHarness) -> None:
     assert len(handler.messages) == 2
 
 
+# LP-1-2
 @pytest.mark.parametrize("way", ["", "/up", "/down"])
+# LP-1-2
 async def test_bodies_are_bytes(harness: LongPollHarness, way: str) -> None:
     client, _ = await opened(harness)
     headers = {**client.headers, "Content-Type": "application/json"}
@@ -304,6 +337,8 @@ async def test_stopping_the_server_answers_waiting_polls(harness: LongPollHarnes
     assert close == (CloseCode.SERVER_SHUTDOWN, "stopping")
 
 
+# LP-7-2
+# LP-7-2
 async def test_a_page_of_another_origin_may_open_a_link_for_it_needs_the_token(
     harness: LongPollHarness,
 ) -> None:
@@ -315,6 +350,8 @@ async def test_a_page_of_another_origin_may_open_a_link_for_it_needs_the_token(
         assert "Access-Control-Allow-Credentials" not in response.headers
 
 
+# LP-2-3
+# LP-2-3
 async def test_a_token_of_garbage_is_refused_with_a_problem(harness: LongPollHarness) -> None:
     client = await harness.dial(Ticket(b"garbage", b""))
     assert client.opening is not None

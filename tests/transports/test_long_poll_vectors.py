@@ -30,7 +30,9 @@ async def harness() -> AsyncIterator[LongPollHarness]:
     await made.stop()
 
 
+# LP-1-1, LP-3-1
 @named("batches")
+# LP-3-1
 def test_a_batch_reads_and_writes_as_the_vector_says(case: dict[str, Any]) -> None:
     close = None if case["close"] is None else Close(case["close"]["code"], case["close"]["reason"])
     batch = Batch(case["number"], bytes.fromhex(case["frames"]), close)
@@ -38,17 +40,22 @@ def test_a_batch_reads_and_writes_as_the_vector_says(case: dict[str, Any]) -> No
     assert encode_batch(batch).hex() == case["bytes"]
 
 
+# LP-3-1
 @pytest.mark.parametrize("case", VECTORS["polls"], ids=lambda case: str(case["received"]))
+# LP-1-1, LP-3-1
 def test_a_poll_reads_and_writes_as_the_vector_says(case: dict[str, Any]) -> None:
     assert decode_poll(bytes.fromhex(case["bytes"])) == case["received"]
     assert encode_poll(case["received"]).hex() == case["bytes"]
 
 
+# LP-3-2
 @pytest.mark.parametrize("case", VECTORS["reasons"], ids=lambda case: case["reason"][:3])
+# LP-3-2
 def test_a_reason_is_cut_at_a_character(case: dict[str, str]) -> None:
     assert clipped(case["reason"]).decode() == case["sent"]
 
 
+# LP-3-3, LP-1-1
 @pytest.mark.parametrize(
     ("way", "case"),
     [
@@ -58,6 +65,7 @@ def test_a_reason_is_cut_at_a_character(case: dict[str, str]) -> None:
     ],
     ids=lambda value: value["name"] if isinstance(value, dict) else value,
 )
+# LP-3-3, LP-4-3, LP-5-3
 async def test_a_bad_body_closes_the_link(harness: LongPollHarness, way: str, case: dict[str, Any]) -> None:
     client = await harness.dial(harness.ticket())
     client.vanish()
@@ -70,6 +78,7 @@ async def test_a_bad_body_closes_the_link(harness: LongPollHarness, way: str, ca
 
 
 @named("bad_openings")
+# LP-2-1, LP-2-3
 async def test_a_bad_opening_is_refused(harness: LongPollHarness, case: dict[str, Any]) -> None:
     client = await harness.dial(harness.ticket())
     body = bytes.fromhex(case["bytes"])
