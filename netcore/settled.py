@@ -108,7 +108,6 @@ class SettledSender(SequencedSender):
         entry = self._newest.get(number)
         if entry is not None and entry[0] == index:
             del self._newest[number]
-            self._again.pop(number, None)
 
     def lost(self, number: int, index: int) -> None:
         """It seems not to have arrived: it goes again if nothing newer does."""
@@ -166,7 +165,7 @@ class _SentShared:
         self._messages = messages
 
     def acked(self, number: int, index: int) -> None:
-        self._messages = ()
+        """Nothing is kept beyond the record of the packet, which goes now."""
 
     def lost(self, number: int, index: int) -> None:
         messages, self._messages = self._messages, ()

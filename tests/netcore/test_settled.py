@@ -12,9 +12,14 @@ from netcore.config import ConnectionConfig
 from netcore.delivery import Delivery
 from netcore.fragments import MAX_UNRELIABLE_BYTES, PART_BYTES
 from netcore.lane import LaneOptions
+from netcore.recovery import Part
+from netcore.send_lanes import Draft
+from netcore.settled import SettledSender
 from netcore.shared import SharedBlock, SharedMessage
+from netcore.stats import ConnectionStats
 from simnet.link import LinkProfile
 from tests.netcore.linked import CLIENT, SERVER, LinkedPair, Listener
+from tests.netcore.test_frames import parse
 
 SEQUENCED = Delivery.SEQUENCED
 LANE = 3
@@ -131,13 +136,21 @@ def test_one_word_into_a_short_outage(size: int, settle: bool) -> None:
     pair.run(5.0)
     assert pair.at_server.texts() == ([word(1, size)] if settle else [])
     assert (pair.client.stats.retransmitted > 0) == settle
+    if settle and size <= PART_BYTES:
+        assert pair.at_server.times[0] - 1.0 < 0.25, "the first probe carries it"
 
 
 @pytest.mark.parametrize("size", [8, PART_BYTES + 1, 5000])
 def test_one_shared_word_into_a_short_outage(size: int) -> None:
     for newest in ([0, 1], None):
         pair = settled_pair()
-        pair.run(1.0)
+        pair.run(0.5)
+        for _ in range(8):  # the server learns the round trip
+            pair.server.send(20, Delivery.RELIABLE, b"")
+            pair.server.flush()
+            pair.run(1 / 16)
+        pair.at_client.messages.clear()
+        pair.at_client.times.clear()
         lost_once(pair)
         message = SharedMessage(LANE, 1, 1, word(1, size), newest)
         pair.server.shared_sender(LANE)(SharedBlock([message]))
@@ -145,6 +158,8 @@ def test_one_shared_word_into_a_short_outage(size: int) -> None:
         pair.run(5.0)
         # Without a table of what is newest nobody can tell whether it still matters.
         assert pair.at_client.texts() == ([word(1, size)] if newest else [])
+        if newest and size <= PART_BYTES:
+            assert pair.at_client.times[0] - 1.0 < 0.25, "the first probe carries it"
 
 
 def test_a_shared_word_that_a_newer_one_has_replaced_is_not_sent_again() -> None:
@@ -276,3 +291,71 @@ def test_shared_and_own_words_on_one_lane() -> None:
     pair.heal()
     pair.run(5.0)
     check(pair.at_client, {1: word(99), 200: word(99)})
+
+
+# The lane by itself: what it writes after each word of its packets' fate.
+
+
+def lone_lane() -> SettledSender:
+    return SettledSender(LANE, [], SETTLED, ConnectionStats(dict))
+
+
+def written(lane: SettledSender) -> tuple[list[tuple[int, int, int]], list[Part]]:
+    """(key, id, bytes) of every frame that the lane has to write, and the parts to follow."""
+    frames, parts, more = [], [], True
+    while more:
+        draft = Draft()
+        draft.reset(1170)
+        more = not lane.fill(draft, 1.0)
+        if draft.parts:
+            for frame in parse(b"".join(draft.parts))[0]:
+                frames.append((frame["key"], frame["id"], len(frame["data"]) // 2))
+            parts += draft.chunks or []
+    return frames, parts
+
+
+def test_a_newer_word_put_after_the_loss_goes_alone() -> None:
+    lane = lone_lane()
+    lane.put(b"old", 1, None)
+    _, [(record, number, index)] = written(lane)
+    record.lost(number, index)
+    lane.put(b"newer", 1, None)
+    assert not lane.is_unacked(number, index), "no probe carries the old one either"
+    assert written(lane)[0] == [(1, 1, 5)]
+
+
+def test_a_word_that_arrived_after_it_was_given_up_does_not_go_again() -> None:
+    lane = lone_lane()
+    lane.put(b"late", 1, None)
+    _, [(record, number, index)] = written(lane)
+    record.lost(number, index)
+    record.acked(number, index)
+    assert written(lane)[0] == []
+    assert not lane.outstanding
+
+
+def test_parts_go_again_together_once_and_under_another_id() -> None:
+    lane = lone_lane()
+    lane.put(bytes(3000), 1, None)
+    frames, parts = written(lane)
+    assert frames == [(1, 0, 1000)] * 3
+    for record, number, index in parts[:2]:
+        record.lost(number, index)
+    frames, again = written(lane)
+    assert frames == [(1, 1, 1000)] * 3
+    parts[2][0].lost(*parts[2][1:])
+    assert written(lane)[0] == []
+    for record, number, index in again:
+        record.acked(number, index)
+    assert not lane.outstanding
+
+
+def test_shared_parts_go_again_together_once_under_the_id_they_share() -> None:
+    lane = lone_lane()
+    lane.put_shared(SharedBlock([SharedMessage(LANE, 1, 9, bytes(3000), [0, 9])]))
+    frames, parts = written(lane)
+    assert frames == [(1, 9, 1000)] * 3
+    parts[0][0].lost(*parts[0][1:])
+    assert written(lane)[0] == [(1, 9, 1000)] * 3
+    parts[1][0].lost(*parts[1][1:])
+    assert written(lane)[0] == []
