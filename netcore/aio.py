@@ -29,6 +29,10 @@ SOCKET_BUFFER_BYTES: Final = 4 << 20
 _AT_ONCE_S: Final = 0.00002
 UNSENT_CAP: Final = 1024
 """Datagrams kept while the socket takes none; beyond them the oldest go, as in a full router."""
+_STOOD_STILL_S: Final = 0.25
+"""A timer that is so late was held up together with everything else."""
+_CATCH_UP_READS: Final = 10_000
+"""More datagrams than a socket's buffer holds."""
 _TIMER_GRAIN_S: Final = 0.001
 """uvloop's timers have steps of 1 ms; asking for less would spin."""
 
@@ -129,14 +133,14 @@ class UdpDriver:
 
     # Wake-ups
 
-    def _read(self) -> None:
-        """The socket has datagrams."""
+    def _read(self, reads: int = 0) -> None:
+        """The socket has datagrams; read at most `reads`, 0: as many as seem to be there."""
         now = self._clock()
         receive, receive_from = self._socket.recv, self._socket.recvfrom
         take, remote = self._endpoint.receive_datagram, self._remote
         # A socket that is readable again at once had more to give: read on until it is empty. Otherwise one datagram
         # is most likely all there is, and asking for another costs as much as a tenth of handling it.
-        reads = READS_PER_WAKE_UP if now - self._done_at < _AT_ONCE_S else 1
+        reads = reads or (READS_PER_WAKE_UP if now - self._done_at < _AT_ONCE_S else 1)
         try:
             for _ in range(reads):
                 try:
@@ -160,6 +164,11 @@ class UdpDriver:
     def _timer_due(self) -> None:
         self._timer = None
         now = self._clock()
+        if self._reads and now - self._timer_at > _STOOD_STILL_S:
+            # The process stood still, not its peers: what they sent meanwhile counts before their silence does.
+            self._read(_CATCH_UP_READS)
+            if self._closed:
+                return
         try:
             self._endpoint.handle_timer(now)
         finally:

@@ -9,6 +9,16 @@ from collections.abc import Callable
 from hub.ports import Timer
 
 
+def steady_wall() -> Callable[[], float]:
+    """A clock that begins with the time of day and from then on goes with the monotonic one.
+
+    For what one process both writes and checks, such as the window of its connect tokens: a time of day that is
+    set forth or back meanwhile ends none early and none late.
+    """
+    offset_s = time.time() - time.monotonic()
+    return lambda: offset_s + time.monotonic()
+
+
 class LoopClock:
     """Fills `hub.ports.Clock` over the running event loop.
 

@@ -7,7 +7,7 @@ import errno
 import math
 import os
 import socket
-import time
+from collections.abc import Callable
 
 import structlog
 
@@ -17,7 +17,7 @@ from hub.keys import KeyRing
 from netcore.aio import UdpDriver, open_udp
 from netcore.codes import CloseCode
 from netcore.server import ServerConfig, ServerEndpoint
-from netplay.clock import LoopClock
+from netplay.clock import LoopClock, steady_wall
 from netplay.config import Config
 from netplay.local_addresses import local_addresses
 from netplay.loop_lag import LoopWatchdog
@@ -105,7 +105,8 @@ class NetplayServer:
         """Bind TCP and UDP on one number and serve. Raises OSError where the address cannot be had."""
         config = self._config
         clock = LoopClock(asyncio.get_running_loop())
-        mint = TokenMint(os.urandom, time.time)
+        wall = steady_wall()
+        mint = TokenMint(os.urandom, wall)
         self._hub = Hub(
             hub_config(config),
             clock=clock,
@@ -117,7 +118,7 @@ class NetplayServer:
         )
         for attempt in range(_PORT_TRIES):
             try:
-                await self._bind(mint)
+                await self._bind(mint, wall)
                 break
             except OSError as error:
                 await self._release()
@@ -148,7 +149,7 @@ class NetplayServer:
         await self._release()
         await self._rooms.written()
 
-    async def _bind(self, mint: TokenMint) -> None:
+    async def _bind(self, mint: TokenMint, wall: Callable[[], float]) -> None:
         """UDP first: its port, free or asked for, is the one that HTTP then takes and tells."""
         config = self._config
         port = config.port
@@ -162,7 +163,7 @@ class NetplayServer:
                 mint.gate,
                 accept_links(self.hub),
                 random=os.urandom,
-                wall=time.time,
+                wall=wall,
             )
             try:
                 driver = await open_udp(endpoint, address, port)
@@ -181,9 +182,9 @@ class NetplayServer:
             tcp_port=config.advertise_tcp_port,
             trusted_networks=self._trusted,
         )
-        long_poll = LongPollTransport(mint.gate, self.hub)
+        long_poll = LongPollTransport(mint.gate, self.hub, wall=wall)
         requests = RequestCounts(create_app(self.hub, settings, long_poll=long_poll))
-        websockets = WebSocketTransport(mint.gate, self.hub)
+        websockets = WebSocketTransport(mint.gate, self.hub, wall=wall)
         self._http = HttpServer(
             requests,
             websockets.protocol,
