@@ -18,6 +18,8 @@ VALUE_CHARACTERS = 300
 """Longest text of one field."""
 TRACE_CHARACTERS = 8_000
 """Longest traceback."""
+TRACE_MARK = "  | "
+"""In front of each line of a traceback; a line of an event never begins so."""
 FIELDS = 32
 """Most fields of one line."""
 
@@ -107,9 +109,11 @@ def _value(name: str, value: Any) -> Any:
         return value
     if isinstance(value, bytes | bytearray | memoryview):
         return f"[{len(value)} bytes]"
-    return _text(
-        str(value), TRACE_CHARACTERS if name == "exception" else VALUE_CHARACTERS, name == "exception"
-    )
+    if name == "exception":
+        # Several lines for people: marked, for an exception's own text may hold whatever a client sent.
+        cut = str(value)[:TRACE_CHARACTERS]
+        return "\n".join(TRACE_MARK + _text(line, TRACE_CHARACTERS) for line in cut.split("\n"))
+    return _text(str(value), VALUE_CHARACTERS)
 
 
 def _secret(name: str) -> bool:
@@ -117,11 +121,11 @@ def _secret(name: str) -> bool:
     return name not in SAFE_NAMES and not SECRET_WORDS.isdisjoint(words)
 
 
-def _text(text: str, longest: int, lines: bool = False) -> str:
+def _text(text: str, longest: int) -> str:
     cut = text if len(text) <= longest else text[: longest - 1] + "…"
     if cut.isprintable():
         return cut
-    return "".join(char if char.isprintable() or (lines and char == "\n") else _escaped(char) for char in cut)
+    return "".join(char if char.isprintable() else _escaped(char) for char in cut)
 
 
 def _escaped(char: str) -> str:

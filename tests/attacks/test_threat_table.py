@@ -99,7 +99,15 @@ DEFENCES: dict[str, tuple[str, list[str]]] = {
             "tests/hub/test_publisher.py::test_nothing_that_a_client_sends_sets_sender_time_or_offset",
         ],
     ),
+    "A39": (
+        "lines and control characters forged in the log",
+        [
+            "tests/attacks/test_log_injection.py",
+            "tests/netplay/test_logs.py::test_whatever_a_client_sends_makes_exactly_one_line",
+        ],
+    ),
     "A40": ("series for everything that users name", ["tests/attacks/test_metric_cardinality.py"]),
+    "A41": ("clocks that jump or lie", ["tests/attacks/test_clock_jumps.py"]),
 }
 
 
