@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import os
 import time
 from abc import ABC, abstractmethod
@@ -21,7 +22,7 @@ from netcore.client import ClientEndpoint
 from netcore.connection import Connection
 from netcore.delivery import Delivery
 from netcore.token import Credentials
-from netcore.varint import encode_varint
+from netcore.varint import decode_varint, encode_varint
 
 PROOF = bytes(range(32))
 
@@ -214,4 +215,77 @@ class WebSocketAgent(RawAgent):
         await self._http.close()
 
 
-AGENTS: dict[str, type[UdpAgent] | type[WebSocketAgent]] = {"udp": UdpAgent, "websocket": WebSocketAgent}
+class LongPollAgent(RawAgent):
+    """An agent over plain HTTP requests: one that asks, and one that brings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._http = aiohttp.ClientSession()
+        self._base = ""
+        self._headers = {"Content-Type": "application/octet-stream"}
+        self._waiting: asyncio.Queue[bytes] = asyncio.Queue()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @classmethod
+    async def open(cls, answer: dict[str, Any]) -> LongPollAgent:
+        (link,) = answer["links"]
+        agent = cls()
+        agent._base = f"http://127.0.0.1:{link['port']}{link['path']}"
+        status, opened = await agent._post("", b"\x01" + unpadded(link["token"]))
+        assert status == 201, opened
+        agent._headers["Authorization"] = f"Bearer {json.loads(opened)['secret']}"
+        agent._tasks = [asyncio.create_task(agent._ask()), asyncio.create_task(agent._bring())]
+        return agent
+
+    async def _post(self, way: str, body: bytes) -> tuple[int, bytes]:
+        async with self._http.post(self._base + way, data=body, headers=self._headers) as response:
+            return response.status, await response.read()
+
+    async def _ask(self) -> None:
+        received = 0
+        while not self.closes:
+            status, body = await self._post("/down", b"\x04" + encode_varint(received))
+            if status == 204:
+                continue
+            assert status == 200, body
+            number, at = decode_varint(body, 1)
+            assert number == received + 1
+            received = number
+            end = None
+            if body[0] == 3:
+                end = int.from_bytes(body[at : at + 2], "big")
+                at += 3 + body[at + 2]
+            if at < len(body):
+                for frame in iterate_frames(body[at:]):
+                    self.arrived(*frame)
+            if end is not None:
+                self.ended(end, "", True)
+
+    async def _bring(self) -> None:
+        number = 0
+        while True:
+            frames = await self._waiting.get()
+            while not self._waiting.empty() and len(frames) < 65_536:
+                frames += self._waiting.get_nowait()
+            number += 1
+            await self._post("/up", b"\x02" + encode_varint(number) + frames)
+
+    def write(self, lane: int, kind: Delivery, data: bytes, key: int = 0) -> None:
+        self._waiting.put_nowait(encode_frame(lane, kind, key, data))
+
+    def write_unchecked(self, lane: int, kind: Delivery, data: bytes, key: int) -> None:
+        head = bytes((kind << 6 | lane,)) + (encode_varint(key) if kind is Delivery.SEQUENCED else b"")
+        self._waiting.put_nowait(head + encode_varint(len(data)) + data)
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._http.close()
+
+
+AGENTS: dict[str, type[UdpAgent] | type[WebSocketAgent] | type[LongPollAgent]] = {
+    "udp": UdpAgent,
+    "websocket": WebSocketAgent,
+    "long-poll": LongPollAgent,
+}

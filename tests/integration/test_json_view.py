@@ -95,6 +95,7 @@ async def until(condition: Any, timeout_s: float = 5) -> None:
         await asyncio.sleep(0.01)
 
 
+# HTTP-4-1, HTTP-4-2
 async def test_text_json_and_bytes_go_both_ways(ada: JsonClient, bob: Channel) -> None:
     raw = base64.urlsafe_b64encode(b"\x00\xff").decode()
     for fields in ({"content": "grüß dich"}, {"content": {"a": [1, None]}}, {"content_base64": raw}):
@@ -146,6 +147,7 @@ async def test_a_filter_chooses_who_gets_it(loopback: Loopback, ada: JsonClient,
         assert (await bob.next_message(timeout_s=5)).content == "for all"
 
 
+# HTTP-4-5
 async def test_an_agent_is_present_while_it_asks_and_away_when_it_stops(
     loopback: Loopback, bob: Channel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,6 +167,7 @@ async def test_an_agent_is_present_while_it_asks_and_away_when_it_stops(
     await ada.http.aclose()
 
 
+# HTTP-4-3
 async def test_an_answer_that_was_lost_comes_again_until_it_is_acknowledged(
     ada: JsonClient, bob: Channel
 ) -> None:
@@ -177,6 +180,7 @@ async def test_an_answer_that_was_lost_comes_again_until_it_is_acknowledged(
     assert [one["content"] for one in second["messages"]] == ["two"]
 
 
+# HTTP-4-3
 async def test_without_received_each_message_is_shown_once(ada: JsonClient, bob: Channel) -> None:
     await ada.ask(0)
     await bob.send("one")
@@ -203,6 +207,7 @@ async def test_a_state_that_was_not_fetched_gives_way_to_a_newer_one(ada: JsonCl
     assert sorted(got, key=str) == [28, 29, "end"]
 
 
+# HTTP-4-4
 async def test_a_second_request_ends_the_first(ada: JsonClient, bob: Channel) -> None:
     first = asyncio.create_task(ada.ask())
     await until(lambda: bob.agent("ada") is not None)
@@ -212,6 +217,7 @@ async def test_a_second_request_ends_the_first(ada: JsonClient, bob: Channel) ->
     assert [one["content"] for one in (await second).json()["messages"]] == ["for the second"]
 
 
+# HTTP-4-6
 async def test_more_than_the_inbox_holds_is_told_as_missed(ada: JsonClient, bob: Channel) -> None:
     await ada.ask(0)
     for _ in range(40):
@@ -231,6 +237,7 @@ async def test_leaving_ends_a_waiting_request_and_the_session(ada: JsonClient, b
     await until(lambda: bob.agent("ada") is None)
 
 
+# HTTP-4-7
 async def test_a_link_of_the_same_session_takes_over_and_json_takes_it_back(
     loopback: Loopback, ada: JsonClient, bob: Channel
 ) -> None:
@@ -294,6 +301,7 @@ async def test_a_bad_question_is_refused(ada: JsonClient, query: str) -> None:
     assert (answer.status_code, answer.json()["type"]) == (400, "request-invalid")
 
 
+# HTTP-4-8
 async def test_the_budget_of_one_agent_holds_for_json_too(ada: JsonClient, bob: Channel) -> None:
     await ada.say("first")
     answers = await asyncio.gather(*(ada.say("x" * 60_000, ephemeral=True) for _ in range(20)))

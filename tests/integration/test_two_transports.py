@@ -20,7 +20,7 @@ from netplay.config import Config
 from netplay.server import NetplayServer
 from tests.integration.raw_agents import AGENTS, RawAgent, http_connect, unpadded
 
-TRANSPORTS = ["udp", "websocket"]
+TRANSPORTS = ["udp", "websocket", "long-poll"]
 
 
 class Served:
@@ -115,7 +115,7 @@ async def test_clock_requests_are_answered(served: Served, transport: str) -> No
 async def test_a_link_that_is_lost_is_replaced_on_the_other_transport_and_nothing_is_missing(
     served: Served, transport: str
 ) -> None:
-    other = TRANSPORTS[1 - TRANSPORTS.index(transport)]
+    other = TRANSPORTS[TRANSPORTS.index(transport) - 1]
     async with served.agent("ben", "websocket") as ben:
         answer = await served.ask("ada", transport)
         before = await AGENTS[transport].open(answer)
@@ -158,7 +158,9 @@ async def test_a_broken_websocket_is_seen_as_away_and_a_new_one_as_back(served: 
         await again.stop()
 
 
-@pytest.mark.parametrize(("minted", "used"), [("udp", "websocket"), ("websocket", "websocket")])
+@pytest.mark.parametrize(
+    ("minted", "used"), [("udp", "websocket"), ("long-poll", "websocket"), ("websocket", "websocket")]
+)
 async def test_a_token_opens_one_link_of_its_own_transport(served: Served, minted: str, used: str) -> None:
     (link,) = (await served.ask("ada", minted))["links"]
     codes = []
