@@ -178,14 +178,15 @@ def _unpack(data: bytes) -> dict[str, Any]:
     if not isinstance(fields, dict) or fields.get("format") != FORMAT:
         raise RecordingError("not a recording")
     if fields.get("format_version") != FORMAT_VERSION:
-        raise RecordingError(f"format version {fields.get('format_version')!r}, this reads {FORMAT_VERSION}")
+        version = repr(fields.get("format_version"))[:40]
+        raise RecordingError(f"format version {version}, this reads {FORMAT_VERSION}")
     return fields
 
 
 def _int(fields: dict[str, Any], name: str, limit: int) -> int:
     value = fields.get(name)
     if type(value) is not int or not 0 <= value <= limit:
-        raise RecordingError(f"{name} is {str(value)[:40]}, not a number from 0 to {limit}")
+        raise RecordingError(f"{name} is {repr(value)[:40]}, not a number from 0 to {limit}")
     return value
 
 

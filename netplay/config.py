@@ -383,7 +383,8 @@ def _read_file(file: Path | None) -> Source:
         return Source(str(path), tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:
+        # tomllib has no error of its own for nesting without end and for numbers of thousands of digits.
         raise ConfigError(f"{path} is not valid TOML: {error}.") from None
 
 

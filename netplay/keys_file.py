@@ -39,11 +39,12 @@ def read_keys(file: Path) -> tuple[ConfiguredKey, ...]:
         return ()
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}.") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{file} is not valid TOML: {error}.") from None
     except ValidationError as error:
         models: dict[str, type[BaseModel]] = {"": _KeysFile, "keys": ConfiguredKey}
         raise refusal(error, [Source(str(file), values)], values, models) from None
+    except (ValueError, RecursionError) as error:
+        # tomllib has no error of its own for nesting without end and for numbers of thousands of digits.
+        raise ConfigError(f"{file} is not valid TOML: {error}.") from None
 
 
 def write_keys(file: Path, keys: Iterable[ConfiguredKey]) -> None:

@@ -108,6 +108,7 @@ DEFENCES: dict[str, tuple[str, list[str]]] = {
     ),
     "A40": ("series for everything that users name", ["tests/attacks/test_metric_cardinality.py"]),
     "A41": ("clocks that jump or lie", ["tests/attacks/test_clock_jumps.py"]),
+    "A42": ("poisoned records", ["tests/attacks/test_poisoned_records.py"]),
 }
 
 
