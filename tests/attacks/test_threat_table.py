@@ -109,6 +109,15 @@ DEFENCES: dict[str, tuple[str, list[str]]] = {
     "A40": ("series for everything that users name", ["tests/attacks/test_metric_cardinality.py"]),
     "A41": ("clocks that jump or lie", ["tests/attacks/test_clock_jumps.py"]),
     "A42": ("poisoned records", ["tests/attacks/test_poisoned_records.py"]),
+    "A43": (
+        "an event loop held up by one request",
+        [
+            "tests/attacks/test_blocked_loop.py",
+            "tests/attacks/test_regular_expressions.py::"
+            "test_what_one_agent_can_cost_at_once_is_less_than_fifty_milliseconds",
+            "tests/netplay/test_loop_lag.py",
+        ],
+    ),
 }
 
 
