@@ -1,6 +1,6 @@
 # Everything a person or CI does with this repository. `make serve` and `make test` set up what they need by themselves.
 .DEFAULT_GOAL := help
-.PHONY: help serve test setup lint fmt types arch spec check docs vectors lock bench rivals clean
+.PHONY: help serve test setup lint fmt types arch spec check coverage docs vectors lock bench rivals clean
 SHELL := /bin/sh
 
 VENV ?= .venv
@@ -48,6 +48,10 @@ vectors: $(DEV_READY) ## Write the test vectors of the protocol documents.
 
 lock: $(DEV_READY) ## Pin the requirements anew; UPGRADE=1 takes newer versions.
 	scripts/lock.sh $(BIN)/uv $(if $(UPGRADE),--upgrade)
+
+coverage: $(DEV_READY) ## Branch coverage of netcore, messaging and hub by their own tests (docs/quality.md).
+	$(BIN)/python -m pytest tests/netcore tests/messaging tests/hub --cov=netcore --cov=messaging --cov=hub \
+		--cov-branch --cov-report=term-missing:skip-covered --cov-fail-under=95 $(ARGS)
 
 bench: $(DEV_READY) ## Measure every scenario against its bars.
 	$(BIN)/netplay bench check $(ARGS)

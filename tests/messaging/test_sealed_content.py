@@ -141,3 +141,27 @@ def test_one_flipped_bit_anywhere_is_noticed(position: int, flip: int) -> None:
     sealed = bytearray(sealer().seal(b"hello", **NAMES))
     sealed[position % len(sealed)] ^= flip
     assert ContentOpener(KEY, "c1").open(bytes(sealed), sender="ada", **NAMES) is None
+
+
+@pytest.mark.parametrize("length", [0, 31, 33])
+def test_a_key_of_another_length_is_the_callers_mistake(length: int) -> None:
+    with pytest.raises(ValueError, match=f"{length} bytes"):
+        sealer(key=bytes(length))
+    with pytest.raises(ValueError, match=f"{length} bytes"):
+        ContentOpener(bytes(length), "c1")
+
+
+# E2E-2-4
+def test_of_too_many_salts_the_one_used_longest_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealed_content, "MAX_SALTS", 3)
+    opener, sources = ContentOpener(KEY, "c1"), [sealer() for _ in range(4)]
+
+    def shown(message: bytes) -> bool:
+        return opener.open(message, sender="ada", **NAMES) is not None
+
+    first, second, third, fourth = (source.seal(b"x", **NAMES) for source in sources)
+    assert all(map(shown, (first, second, third)))
+    assert shown(sources[0].seal(b"y", **NAMES))  # now the second is the one used longest ago
+    assert shown(fourth)
+    assert not any(map(shown, (first, third, fourth)))
+    assert shown(second)
