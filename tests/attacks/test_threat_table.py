@@ -67,6 +67,14 @@ DEFENCES: dict[str, tuple[str, list[str]]] = {
         ],
     ),
     "A10": ("sessions guessed, fixed or stolen", ["tests/attacks/test_session_theft.py"]),
+    "A11": (
+        "slow clients and silent ones",
+        [
+            "tests/attacks/test_slow_clients.py",
+            "tests/signaling/test_server.py::test_headers_that_come_too_slowly_end_the_connection",
+            "tests/signaling/test_server.py::test_an_answer_that_nobody_reads_is_given_up",
+        ],
+    ),
     "A12": ("what is too large", ["tests/attacks/test_oversize.py", "tests/integration/test_limits.py"]),
     "A13": ("bombs", ["tests/attacks/test_bombs.py", "tests/messaging/test_compression.py"]),
     "A14": (
@@ -124,3 +132,8 @@ DEFENCES: dict[str, tuple[str, list[str]]] = {
 @pytest.mark.parametrize("row", list(DEFENCES))
 def test_the_tests_of_a_row_are_there(row: str) -> None:
     assert missing(DEFENCES[row][1]) == []
+
+
+def test_every_row_that_this_stage_promises_is_there() -> None:
+    numbers = (1, 2, *range(5, 17), 19, 20, 25, *range(39, 44))
+    assert list(DEFENCES) == [f"A{number:02}" for number in numbers]
