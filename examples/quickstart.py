@@ -57,7 +57,9 @@ def names(channel: Channel) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Three agents exchange messages over UDP, WebSocket and long poll.")
+    parser = argparse.ArgumentParser(
+        description="Three agents exchange messages over UDP, WebSocket and long poll."
+    )
     parser.add_argument("address", nargs="?", help="the server's address, as --url")
     parser.add_argument("--url", default="http://127.0.0.1:7777", help="the server's address")
     parser.add_argument("--key", default=os.environ.get("NETPLAY_API_KEY"), help="API key (NETPLAY_API_KEY)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hub.errors import ChannelError, ErrorCode
 from hub.hub import Hub
 from signaling.json_agent import JsonAgent
 
@@ -17,7 +18,9 @@ class JsonAgents:
         return len(self._agents)
 
     def of(self, session_id: str) -> JsonAgent:
-        """The session's agent. Raises ChannelError where the id proves no session."""
+        """The session's agent. Raises ChannelError where the id proves no session, or the server stops."""
+        if not self._hub.ready:
+            raise ChannelError(ErrorCode.DRAINING, retry_after_s=2.0)
         key = self._hub.session_key(session_id)
         agent = self._agents.get(key)
         if agent is None:

@@ -320,7 +320,7 @@ async def test_stopping_the_server_answers_those_who_wait(tmp_path: Path) -> Non
         ada = JsonClient(loopback, "ada")
         await ada.connect()
         waiting = asyncio.create_task(ada.ask(20))
-        await asyncio.sleep(0.2)
+        await until(lambda: loopback.server.hub.agents(ada.session_id))
         begun = asyncio.get_running_loop().time()
         await loopback.server.stop()
         assert (await waiting).status_code == 503
