@@ -29,6 +29,8 @@ SERVER = "tests/netcore/test_server.py"
 WEBSOCKET = "tests/transports/test_websocket_transport.py"
 OUTGOING = "tests/transports/test_outgoing.py"
 HTTP = "tests/signaling/test_limits.py"
+LONG_POLL = "tests/transports/test_long_poll_transport.py"
+JSON_VIEW = "tests/integration/test_json_view.py"
 
 TESTS: dict[str, list[str]] = {
     # Messages and names
@@ -211,6 +213,26 @@ TESTS: dict[str, list[str]] = {
     ],
     "nothing received": [f"{WEBSOCKET}::test_a_client_that_answers_nothing_is_gone_after_the_idle_time"],
     "the other side's close frame": [f"{WEBSOCKET}::test_a_client_that_never_answers_the_close_is_cut_off"],
+    # Long poll
+    "batch": [
+        "tests/messaging/test_poll_bodies.py::test_a_batch_above_the_limit_is_refused_by_its_length",
+        f"{LONG_POLL}::test_a_batch_at_the_limit_is_taken",
+    ],
+    "body of an opening, of a poll": [f"{LONG_POLL}::test_bodies_have_a_limit"],
+    "how long a poll waits": [f"{LONG_POLL}::test_a_poll_ends_empty_after_its_time"],
+    "no request of a link, waiting or arriving": [
+        f"{LONG_POLL}::test_a_client_that_goes_while_it_waits_is_idle_from_then_on",
+        f"{LONG_POLL}::test_a_link_that_is_only_asked_for_stays",
+    ],
+    "polls of a closed link": [f"{LONG_POLL}::test_a_closed_link_is_forgotten_after_a_moment"],
+    "polls of a link that wait, batches under way": [f"{LONG_POLL}::test_a_second_poll_ends_the_first"],
+    "queue of a link": [f"{CONTRACT}::test_a_slow_receiver_fills_the_reliable_queue"],
+    # Messages without a link
+    "`wait` of a request for new messages": [f"{JSON_VIEW}::test_a_bad_question_is_refused"],
+    "messages that nobody fetched": [f"{JSON_VIEW}::test_more_than_the_inbox_holds_is_told_as_missed"],
+    "no request of an agent without a link": [
+        f"{JSON_VIEW}::test_an_agent_is_present_while_it_asks_and_away_when_it_stops"
+    ],
 }
 
 
