@@ -258,10 +258,8 @@ class UdpDriver:
                 return
             self._timer.cancel()
         self._timer_at = when
-        delay_s = when - now
-        self._timer = self._loop.call_later(
-            max(delay_s, _TIMER_GRAIN_S) if delay_s > 0 else 0, self._timer_due
-        )
+        # At least a grain, also where it is due: an endpoint whose timer stood still would spin the loop otherwise.
+        self._timer = self._loop.call_later(max(when - now, _TIMER_GRAIN_S), self._timer_due)
 
 
 class _Protocol(asyncio.DatagramProtocol):
